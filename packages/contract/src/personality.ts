@@ -1,0 +1,40 @@
+/** Personalities: a real hypervisor's ways, as data over the architecture's own. */
+import type { HypercallService } from './hypercall.ts';
+import type { Demand, PolicyName, SwitchPlan, Writes } from './policy.ts';
+import type { TrapHandler } from './trap.ts';
+import type { View } from './view.ts';
+
+/** One way in which the real system differs from the manual or from what its reviewers asked for. */
+export interface Quirk {
+  readonly name: string;
+  readonly means: string;
+  /** Where it was seen: commit, thread, section. */
+  readonly source: string;
+}
+
+export type Mode = 'compat' | 'strict';
+
+export interface Personality<Name extends string = string> {
+  readonly name: string;
+  readonly means: string;
+  /** The policy for a domain with vPMU asked for, and without. */
+  policy(mode: Mode, vpmu: boolean): PolicyName;
+  /** Policies it can be told to use instead. */
+  readonly policies: readonly PolicyName[];
+  /** Kept in compat, repaired in strict. */
+  readonly quirks: readonly Quirk[];
+  /** Facts for `View.settings`, per domain. */
+  settings(mode: Mode, vpmu: boolean): Readonly<Record<string, string | number | boolean>>;
+  /** Handlers that replace the architecture's, by cause. */
+  handlers(mode: Mode): Readonly<Record<string, TrapHandler>>;
+  /** Control writes instead of the architecture's own; done on every switch to a vCPU, last, and not for idle. */
+  enforce?(mode: Mode, demand: Demand, view: View): Writes<Name>;
+  /** Registers that travel although the policy alone would leave them, or other orders. */
+  switching?(mode: Mode): Partial<SwitchPlan<Name>>;
+  /** More hypercall services, by number. */
+  readonly services?: Readonly<Record<string, HypercallService>>;
+  /** Does the PMU's interrupt reach the guest? */
+  interrupt(mode: Mode, vpmu: boolean): boolean;
+  /** Its half of the domain-creation checks: see `toolstack.ts`. */
+  readonly toolstack?: 'xen' | 'kvm';
+}

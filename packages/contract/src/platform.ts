@@ -1,0 +1,73 @@
+/** Platforms: the memory map, the devices, the entry state and the device tree of one machine. */
+import type { FdtNode } from './devicetree.ts';
+import type { Exception } from './isa.ts';
+import type { Writes } from './policy.ts';
+import type { Vcpu, View } from './view.ts';
+
+/** Plain data: numbers, bigints, strings, and arrays of them. What is declared here is what a snapshot holds. */
+export type DeviceState = Record<string, number | bigint | number[] | bigint[] | string>;
+
+export interface Device {
+  readonly name: string;
+  /** One for the domain, or one for each vCPU. */
+  readonly per: 'domain' | 'vcpu';
+  /** Guest-physical range; absent for devices without one. A per-vCPU device with one range shows each vCPU its own. */
+  readonly range?: { readonly base: bigint; readonly size: number };
+  /** Sizes of access it answers, bytes; others are refused as a bus fault. */
+  readonly sizes: readonly (1 | 2 | 4 | 8)[];
+  state(view: View): DeviceState;
+  /** Pure. `undefined`: no register here, named in a diagnostic. */
+  read?(vcpu: View, offset: number, size: number): number | bigint | undefined;
+  /** Offsets at which a guest's read has an effect; done before `read`. */
+  reading?(vcpu: Vcpu, offset: number, size: number): void;
+  /** False: no register here. */
+  write?(vcpu: Vcpu, offset: number, size: number, value: number | bigint): boolean;
+}
+
+export interface Images {
+  /** ELF machine numbers it accepts. */
+  readonly elf: readonly number[];
+  /** Where a position-independent ELF goes. */
+  readonly elfBase: bigint;
+  /** Where a raw image goes. */
+  readonly flat: bigint;
+}
+
+/** What a domain is made with. Bytes and addresses of guest-physical memory. */
+export interface BootFacts {
+  readonly memory: bigint;
+  readonly vcpus: number;
+  readonly bootargs: string;
+  readonly entry: bigint;
+  /** First address behind the image. */
+  readonly imageEnd: bigint;
+  /** Where core put the encoded device tree; 0 while it asks where. */
+  readonly deviceTree: bigint;
+  /** Command-line environment of the domain's CPU. */
+  readonly view: View;
+}
+
+export interface Platform {
+  readonly name: string;
+  readonly means: string;
+  readonly ram: { readonly base: bigint; readonly most: bigint };
+  readonly devices: readonly Device[];
+  readonly images: Images;
+  /** Interrupt sources by name, and the state that asserts them; `line()` of a View asks here. */
+  readonly sources: Readonly<Record<string, (view: View) => boolean>>;
+  /** The highest-priority interrupt that this vCPU accepts now, as an exception; pure. */
+  interrupt(view: View): Exception | undefined;
+  /** Does a waiting vCPU wake? Architectures wake on masked interrupts too. Pure. */
+  wakes(view: View): boolean;
+  /** Cycles on the domain's clock at which something changes by itself for this vCPU; `undefined`: nothing ever. */
+  deadline(view: View): bigint | undefined;
+  /** The device tree; core encodes it and asks `treeAddress`. */
+  deviceTree?(facts: BootFacts): FdtNode;
+  treeAddress?(facts: BootFacts, bytes: number): bigint;
+  /** State of the boot vCPU at its first instruction. */
+  entry(facts: BootFacts): Writes;
+  /** State of a vCPU that another one starts. */
+  start(view: View, entry: bigint, argument: bigint): Writes;
+  /** What the raw status of a domain's end means. */
+  verdict(status: number, console: string): 'passed' | 'failed';
+}

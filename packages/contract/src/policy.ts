@@ -1,0 +1,31 @@
+/** vPMU policies: core owns what they mean, the architecture how its hardware enforces them and in which order registers travel. */
+import type { PmuRole } from './register.ts';
+import type { Vcpu, View } from './view.ts';
+
+export const POLICIES = ['off', 'passthrough', 'switched', 'emulated', 'mediated'] as const;
+export type PolicyName = (typeof POLICIES)[number];
+
+/** Register writes, in order. Raw, at the register's home. */
+export type Writes<Name extends string = string> = readonly (readonly [register: Name, value: bigint])[];
+
+/** What a policy asks for each role. */
+export type Demand = Readonly<Record<PmuRole, 'direct' | 'trap' | 'absent'>>;
+
+export interface SwitchPlan<Name extends string = string> {
+  /**
+   * Every register a `carry` moves between the physical CPU and a vCPU, in the order in which they are read on the way out; the way in is the
+   * mirror image. Controls that start counters come first, so that they are saved before `freeze` and written last.
+   */
+  readonly controls: readonly Name[];
+  /** Stops every counter, between the controls and the counters. */
+  readonly freeze: Writes<Name>;
+  readonly counters: readonly Name[];
+  /** Why this order. */
+  readonly because: string;
+  /** Hooks for what no register holds. */
+  contextSwitchFrom?(vcpu: Vcpu): void;
+  contextSwitchTo?(vcpu: Vcpu): void;
+}
+
+/** Control-register writes that make the hardware do what the policy demands for this vCPU. */
+export type Enforce<Name extends string = string> = (demand: Demand, view: View) => Writes<Name>;
