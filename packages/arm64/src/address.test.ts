@@ -1,0 +1,17 @@
+import { describe, expect, it } from 'vitest';
+import { generic, parts, sysreg } from './address.ts';
+
+describe('system register addresses', () => {
+  it('hold op0 in [15:14], op1 in [13:11], CRn in [10:7], CRm in [6:3], op2 in [2:0]', () => {
+    // MRS X0, PMCR_EL0 is 0xD53B9C00: bits [20:5] are o0:op1:CRn:CRm:op2 under L, with op0 = 2 + o0.
+    const word = 0xd53b9c00;
+    const field = (word >>> 5) & 0xffff;
+    expect(sysreg(3, 3, 9, 12, 0)).toEqual({ space: 'sysreg', index: field | 0x8000 });
+    expect(sysreg(3, 3, 9, 12, 0).index).toBe(0xdce0);
+  });
+  it('come apart again', () => {
+    expect(parts(sysreg(3, 3, 9, 13, 2).index)).toEqual([3, 3, 9, 13, 2]);
+    expect(parts(sysreg(2, 7, 15, 15, 7).index)).toEqual([2, 7, 15, 15, 7]);
+    expect(generic(sysreg(3, 0, 0, 5, 0).index)).toBe('S3_0_C0_C5_0');
+  });
+});
