@@ -61,9 +61,9 @@ export interface Lifter extends PureLifter {
   jump(to: Value): void;
   /** Continue at `to` when the condition is not 0; emits the signal `taken` when it is. */
   branch(condition: Value, to: bigint): void;
-  /** Register access by address, on the road: privilege, trap groups, homes. `index` may be a value (RDMSR). */
-  read(space: string, index: Value | number): Value;
-  write(space: string, index: Value | number, value: Value): void;
+  /** Register access by address, on the road: privilege, trap groups, homes. `index` is a constant, or a value (RDMSR). */
+  read(space: string, index: Value): Value;
+  write(space: string, index: Value, value: Value): void;
   /**
    * The guest takes this exception, with PC still at this instruction, which does not retire; or, when it `retires` (SVC, INT n), after
    * retiring at its own level and with PC at the next one. Nothing behind it runs.

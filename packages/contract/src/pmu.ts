@@ -50,7 +50,9 @@ export interface Counter<Name extends string = string> {
   counting(view: View, level: number): boolean;
   /** The counter whose carry this one counts when its event counts `carry`; position in the list. */
   readonly neighbour?: number;
-  needs?: string;
+  /** Counts only every n-th (PMCR.D: 64). The remainder is state of the bank. Default 1. */
+  divisor?(view: View): number;
+  readonly needs?: string;
 }
 
 export interface Pmu<Name extends string = string> {

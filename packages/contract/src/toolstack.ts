@@ -157,6 +157,8 @@ export interface ToolstackHalf<A = unknown, H = unknown> {
   readonly pvBecomes?: { readonly type: DomainType; readonly because: string };
   /** Default of trap_unmapped_accesses. */
   readonly trapUnmappedAccesses: boolean;
+  /** What `passthrough = "enabled"` becomes. */
+  enabledPassthrough(facts: LibxlFacts<H>): 'share_pt' | 'sync_pt';
   readonly keys: readonly XlKey[];
   readonly libxl: readonly LibxlCheck<H>[];
   /** Its part of the request, once every libxl check has passed. */

@@ -1,0 +1,95 @@
+/**
+ * The stepper: one instruction at a time, in plain TypeScript. The oracle that every other back end is compared with. It allocates nothing per
+ * instruction once code is decoded.
+ */
+import { UNFINISHED } from '../pmu/classes.ts';
+import { build, openPage } from './build.ts';
+import { CODE } from './effects.ts';
+import { ATTENTION, type Engine, UNALIGNED } from './engine.ts';
+
+const GRAIN_SHIFT: Readonly<Record<number, number>> = { 1: 0, 2: 1, 4: 2 };
+
+/**
+ * Runs the current vCPU for at most `budget` units: retired instructions and unfinished turns. Returns how many were used. Stops early when
+ * `Engine.attention` says that something changed that core has to look at, always at an instruction boundary.
+ */
+export function step(x: Engine, budget: number): number {
+  const { m, counts } = x;
+  const { s } = x.v;
+  const pcAt = s + x.arch.pc.id * 2;
+  const shift = GRAIN_SHIFT[x.arch.arch.isa.grain] as number;
+  let used = 0;
+  while (used < budget) {
+    const lo = m[pcAt] as number;
+    const hi = m[pcAt + 1] as number;
+    if (x.page === undefined || x.pageLo !== ((hi << 20) | (lo >>> 12)) || x.pageHi !== hi >>> 12) {
+      const misaligned = (lo & ((1 << shift) - 1)) === 0 ? undefined : x.doors.fault(x.v, 'fetch', 0n, 0n, 'fetch');
+      if (misaligned !== undefined) x.fault = misaligned;
+      if (misaligned !== undefined || !openPage(x, lo, hi)) {
+        x.doors.take(x.v, x.fault as NonNullable<typeof x.fault>);
+        return used;
+      }
+    }
+    const slot = (lo & 4095) >> shift;
+    if (shift !== 0 && (lo & ((1 << shift) - 1)) !== 0) {
+      const misaligned = x.doors.fault(x.v, 'fetch', 0n, 0n, 'fetch');
+      if (misaligned !== undefined) {
+        x.doors.take(x.v, misaligned);
+        return used;
+      }
+    }
+    let insn = (x.page as NonNullable<typeof x.page>)[slot];
+    if (insn === undefined) {
+      insn = build(x, (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0), slot);
+      if (insn === undefined) {
+        x.doors.take(x.v, x.fault as NonNullable<typeof x.fault>);
+        return used;
+      }
+    }
+    x.insn = insn;
+    const { ops } = insn;
+    let code = 0;
+    for (let i = 0; i < ops.length; i++) {
+      code = (ops[i] as (s: number) => number)(s);
+      if (code !== 0) {
+        if (code < 0) break;
+        i += code;
+        code = 0;
+      }
+    }
+    if (code === 0) {
+      const next = (lo + insn.length) | 0;
+      m[pcAt] = next;
+      if (next >>> 0 < lo >>> 0) m[pcAt + 1] = hi + 1;
+    } else if (code !== CODE.jumped) {
+      if (code === CODE.raised) {
+        m[pcAt] = (lo + insn.length) | 0;
+        if ((m[pcAt] as number) >>> 0 < lo >>> 0) m[pcAt + 1] = hi + 1;
+        counts[insn.kind] = (counts[insn.kind] as number) + 1;
+        x.doors.take(x.v, x.fault as NonNullable<typeof x.fault>);
+        return used + 1;
+      }
+      if (code === CODE.again) {
+        counts[UNFINISHED] = (counts[UNFINISHED] as number) + 1;
+        x.attention &= ~ATTENTION.unaligned;
+        used++;
+        if (x.attention !== 0 || ((x.classes.masks[UNFINISHED] as number) & x.critical) !== 0) return used;
+        continue;
+      }
+      x.attention &= ~ATTENTION.unaligned;
+      if (code === CODE.fault) x.doors.take(x.v, x.fault as NonNullable<typeof x.fault>);
+      return used;
+    }
+    counts[insn.kind] = (counts[insn.kind] as number) + 1;
+    used++;
+    if (x.attention !== 0) {
+      if ((x.attention & ATTENTION.unaligned) !== 0) {
+        x.attention &= ~ATTENTION.unaligned;
+        x.emit(UNALIGNED, 1);
+      }
+      if (x.attention !== 0) return used;
+    }
+    if ((insn.signals & x.critical) !== 0) return used;
+  }
+  return used;
+}

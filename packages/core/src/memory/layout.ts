@@ -1,0 +1,51 @@
+/**
+ * Where things stand in a domain's one WebAssembly.Memory (engine constraint 1 of ARCHITECTURE.md, "The engine"):
+ *
+ *   0        scratch: a page nothing may point at, then the temporaries of the instruction that is executing
+ *   pool     constants of lifted instructions, 8 bytes each
+ *   tlb      soft-TLB sets: pCPU × regime × entries
+ *   vcpus    one block each: every register in an 8-byte slot, then the live bank
+ *   ram      guest memory, behind a page map
+ */
+import type { CompiledArch } from '../load/compile.ts';
+
+export const PAGE = 4096;
+/** Temporaries one instruction may use. */
+export const TEMPORARIES = 256;
+export const POOL_CONSTANTS = 8192;
+export const TLB_ENTRIES = 256;
+/** Int32 words of a TLB entry: read tag lo/hi, write tag lo/hi, fetch tag lo/hi, host offset of the page, unused. */
+export const TLB_WORDS = 8;
+const SCRATCH = 1024;
+
+export interface Layout {
+  readonly temporaries: number;
+  readonly pool: number;
+  readonly tlb: number;
+  readonly tlbSet: number;
+  readonly regimes: number;
+  readonly vcpus: number;
+  /** Bytes of a vCPU block. */
+  readonly block: number;
+  /** Byte offset of the live bank inside a block. */
+  readonly live: number;
+  readonly ram: number;
+  /** Bytes in all, a multiple of the WebAssembly page. */
+  readonly bytes: number;
+}
+
+const up = (n: number, to: number): number => Math.ceil(n / to) * to;
+
+/** Byte offsets for a domain of `vcpus` on `pcpus` with `memory` bytes of RAM. */
+export function layout(arch: CompiledArch, vcpus: number, pcpus: number, memory: number): Layout {
+  const temporaries = SCRATCH;
+  const pool = temporaries + TEMPORARIES * 8;
+  const tlb = up(pool + POOL_CONSTANTS * 8, 64);
+  const tlbSet = TLB_ENTRIES * TLB_WORDS * 4;
+  const regimes = arch.arch.isa.regimes;
+  const blocks = up(tlb + tlbSet * regimes * pcpus, 64);
+  const live = arch.registers.length * 8;
+  const block = up(live + arch.bankSlots * 8, 64);
+  const ram = up(blocks + block * vcpus, 65536);
+  return { temporaries, pool, tlb, tlbSet, regimes, vcpus: blocks, block, live, ram, bytes: up(ram + memory, 65536) };
+}
