@@ -38,7 +38,12 @@ export function skipLine({ skipped, reasons }) {
 export function forbiddenSkips({ reasons }, required) {
   if (required.length === 0) return [];
   return [...reasons.keys()].filter(
-    (why) => !why.startsWith('needs ') || why.slice('needs '.length).split(', ').some((tool) => required.includes(tool)),
+    (why) =>
+      !why.startsWith('needs ') ||
+      why
+        .slice('needs '.length)
+        .split(', ')
+        .some((tool) => required.includes(tool)),
   );
 }
 

@@ -11,7 +11,10 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const args = process.argv.slice(2);
 
 function run(command, argv) {
-  return spawnSync(process.execPath, [join(root, 'node_modules', command), ...argv], { cwd: root, stdio: 'inherit' }).status ?? 1;
+  return (
+    spawnSync(process.execPath, [join(root, 'node_modules', command), ...argv], { cwd: root, stdio: 'inherit' })
+      .status ?? 1
+  );
 }
 
 function close(outcome, status) {
@@ -20,7 +23,9 @@ function close(outcome, status) {
 }
 
 // The house's tests run what a user would install. A stale build would let them pass on yesterday's sources.
-const projects = args.flatMap((arg, i) => (arg === '--project' ? [args[i + 1]] : arg.startsWith('--project=') ? [arg.slice(10)] : []));
+const projects = args.flatMap((arg, i) =>
+  arg === '--project' ? [args[i + 1]] : arg.startsWith('--project=') ? [arg.slice(10)] : [],
+);
 if (projects.length === 0 || projects.includes('house')) {
   if (run('lerna/dist/cli.js', ['run', 'build', '--loglevel', 'warn']) !== 0) {
     console.log('The build failed, so no test was run.');
@@ -33,7 +38,13 @@ const file = join(folder, 'report.json');
 let outcome = { passed: 0, failed: 1, skipped: 0, reasons: new Map() };
 let status = 1;
 try {
-  status = run('vitest/vitest.mjs', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`, ...args]);
+  status = run('vitest/vitest.mjs', [
+    'run',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${file}`,
+    ...args,
+  ]);
   outcome = outcomeOf(JSON.parse(readFileSync(file, 'utf8')));
 } catch (error) {
   console.log(`Vitest left no report: ${error.message}`);

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-// @ts-expect-error a script without declarations
 import { closingLine, forbiddenSkips, outcomeOf, skipLine } from '../scripts/outcome.mjs';
 import { describeWith, missing, required, TOOLS } from './needs.ts';
 
@@ -10,7 +9,10 @@ describe('the numbers of a test run', () => {
     const report = {
       testResults: [
         { status: 'failed', assertionResults: [test('passed'), test('failed')] },
-        { status: 'passed', assertionResults: [test('passed'), test('pending', 'rows [needs qemu]'), test('todo', 'later')] },
+        {
+          status: 'passed',
+          assertionResults: [test('passed'), test('pending', 'rows [needs qemu]'), test('todo', 'later')],
+        },
       ],
     };
     const outcome = outcomeOf(report);
@@ -27,7 +29,11 @@ describe('the numbers of a test run', () => {
       testResults: [
         {
           status: 'passed',
-          assertionResults: [test('pending', 'a [needs qemu, as]'), test('pending', 'b [needs perf]'), test('pending', 'c')],
+          assertionResults: [
+            test('pending', 'a [needs qemu, as]'),
+            test('pending', 'b [needs perf]'),
+            test('pending', 'c'),
+          ],
         },
       ],
     });

@@ -5,7 +5,7 @@
 declare namespace WebAssembly {
   type ValueType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128' | 'funcref' | 'externref';
   type ImportExportKind = 'function' | 'table' | 'memory' | 'global';
-  type ExportValue = Function | Table | Memory | Global;
+  type ExportValue = ((...args: never[]) => unknown) | Table | Memory | Global;
   type Exports = Record<string, ExportValue>;
   type Imports = Record<string, Record<string, ExportValue | number | bigint>>;
 
