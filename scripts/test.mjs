@@ -27,8 +27,10 @@ const projects = args.flatMap((arg, i) =>
   arg === '--project' ? [args[i + 1]] : arg.startsWith('--project=') ? [arg.slice(10)] : [],
 );
 if (projects.length === 0 || projects.includes('house')) {
-  if (run('lerna/dist/cli.js', ['run', 'build', '--loglevel', 'warn']) !== 0) {
-    console.log('The build failed, so no test was run.');
+  const argv = [join(root, 'node_modules/lerna/dist/cli.js'), 'run', 'build', '--loglevel', 'error'];
+  const build = spawnSync(process.execPath, argv, { cwd: root, encoding: 'utf8' });
+  if (build.status !== 0) {
+    console.log(`${build.stdout}${build.stderr}\nThe build failed, so no test was run.`);
     close({ passed: 0, failed: 1, skipped: 0 }, 1);
   }
 }
