@@ -13,9 +13,12 @@ const vitest = join(root, 'node_modules/vitest/vitest.mjs');
 const args = ['run', '--coverage', ...PROJECTS.flatMap((name) => ['--project', name]), ...process.argv.slice(2)];
 const { status } = spawnSync(process.execPath, [vitest, ...args], { cwd: root, stdio: 'inherit' });
 
-let sound = status === 0;
-if (!sound) console.log('A test failed, so the figures below are not to be quoted.');
+if (status !== 0) {
+  console.log('A test failed, so there are no figures.');
+  process.exit(1);
+}
 
+let sound = true;
 const summary = JSON.parse(readFileSync(join(root, 'coverage/coverage-summary.json'), 'utf8'));
 for (const name of MEASURED) {
   const files = Object.entries(summary).filter(([file]) =>

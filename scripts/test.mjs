@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { closingLine, forbiddenSkips, outcomeOf, skipLine } from './outcome.mjs';
+import { required } from './tools.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const args = process.argv.slice(2);
@@ -20,6 +21,14 @@ function run(command, argv) {
 function close(outcome, status) {
   console.log(closingLine(outcome));
   process.exit(status);
+}
+
+let demanded = [];
+try {
+  demanded = required();
+} catch (error) {
+  console.log(error.message);
+  close({ passed: 0, failed: 1, skipped: 0 }, 2);
 }
 
 // The house's tests run what a user would install. A stale build would let them pass on yesterday's sources.
@@ -56,7 +65,7 @@ try {
 }
 
 console.log(skipLine(outcome));
-const forbidden = forbiddenSkips(outcome, (process.env.CV_REQUIRE ?? '').split(',').filter(Boolean));
+const forbidden = forbiddenSkips(outcome, demanded);
 for (const why of forbidden) console.log(`CV_REQUIRE=${process.env.CV_REQUIRE} does not allow this skip: ${why}`);
 outcome.failed += forbidden.length;
 

@@ -2,15 +2,7 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-
-/** Each tool by the name that CV_REQUIRE uses, with the commands that must be on the PATH. */
-export const TOOLS = {
-  qemu: ['qemu-aarch64', 'qemu-system-aarch64'],
-  as: ['aarch64-linux-gnu-as', 'aarch64-linux-gnu-ld', 'aarch64-linux-gnu-objcopy', 'aarch64-linux-gnu-objdump'],
-  gcc: ['aarch64-linux-gnu-gcc'],
-  dtc: ['dtc'],
-  perf: ['perf'],
-} as const;
+import { required, TOOLS } from '../scripts/tools.mjs';
 
 export type Tool = keyof typeof TOOLS;
 
@@ -30,28 +22,19 @@ export function missing(...tools: readonly Tool[]): string[] {
   return tools.flatMap((tool) => TOOLS[tool].filter((command) => !onPath(command)));
 }
 
-/** The tools whose absence is a failure: `CV_REQUIRE=qemu,as`. An unknown name is an error, lest a typing slip require nothing. */
-export function required(value: string = process.env.CV_REQUIRE ?? ''): Tool[] {
-  const names = value.split(',').filter((name) => name !== '');
-  for (const name of names) {
-    if (!Object.hasOwn(TOOLS, name))
-      throw new Error(`CV_REQUIRE names '${name}', which is no tool; the tools are ${Object.keys(TOOLS).join(', ')}.`);
-  }
-  return names as Tool[];
-}
-
 /**
  * `describe` for tests that call outside tools. Without the tools the body is not run: one skipped test stands in its place and
  * names what is missing, in the form that `npm test` counts; where CV_REQUIRE names the tool, that test fails instead.
  */
 export function describeWith(tools: readonly Tool[], title: string, body: () => void): void {
+  const demanded = required();
   const absent = tools.filter((tool) => missing(tool).length > 0);
   if (absent.length === 0) {
     describe(title, body);
     return;
   }
   const reason = `[needs ${absent.join(', ')}]`;
-  const must = required().some((tool) => absent.includes(tool));
+  const must = demanded.some((tool) => absent.includes(tool));
   describe(title, () => {
     it.skipIf(!must)(reason, () => {
       expect(missing(...absent), 'commands not found, though CV_REQUIRE asks for them').toEqual([]);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { closingLine, forbiddenSkips, outcomeOf, skipLine } from '../scripts/outcome.mjs';
-import { describeWith, missing, required, TOOLS } from './needs.ts';
+import { required, TOOLS } from '../scripts/tools.mjs';
+import { describeWith, missing } from './needs.ts';
 
 const test = (status: string, fullName = 'a test') => ({ status, fullName });
 

@@ -1,0 +1,95 @@
+// `npm run guests`: builds the guest images from guests/ with Debian's cross compiler.
+// `npm run guests -- --check`: builds them elsewhere and compares with the committed ones, byte for byte.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const guests = fileURLToPath(new URL('../guests', import.meta.url));
+
+/** Where an image is linked: at the load address of QEMU's `virt`, or at 0 to be loaded anywhere. */
+const FIXED = ['-fno-pie', '-no-pie', '-Wl,--defsym=LINK_BASE=0x40080000'];
+const ANYWHERE = ['-fpie', '-static-pie', '-Wl,--no-dynamic-linker', '-Wl,-z,text', '-Wl,--defsym=LINK_BASE=0'];
+
+/** Every architecture: its compiler, its flags, and the sources all its programs share. */
+const ARCHITECTURES = {
+  arm64: {
+    compiler: 'aarch64-linux-gnu-gcc',
+    package: 'gcc-aarch64-linux-gnu (4:12.2, Debian 12)',
+    flags: ['-march=armv8-a', '-mgeneral-regs-only', '-mstrict-align', '-mno-outline-atomics'],
+    // Beside every program as built: the same sources, linked to run anywhere.
+    variants: { 'hello-pie': ['hello', ANYWHERE] },
+  },
+};
+
+/** Nothing from the host's libraries, and nothing in the image that tells where or when it was built. */
+const FLAGS = [
+  '-std=gnu11 -O2 -Wall -Wextra -Werror -ffreestanding -nostdlib -static -fno-stack-protector -fno-ident',
+  '-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-builtin -ffunction-sections -fdata-sections -ffile-prefix-map=.=',
+  '-Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--strip-debug -Wl,--discard-locals -Wl,--gc-sections -Wl,-z,norelro',
+].flatMap((line) => line.split(' '));
+
+/** The file names of a folder that end so, in a fixed order. */
+function sources(folder, ...endings) {
+  return readdirSync(join(guests, folder))
+    .filter((name) => endings.some((ending) => name.endsWith(ending)))
+    .sort()
+    .map((name) => `${folder}/${name}`);
+}
+
+function fail(message) {
+  console.error(message);
+  process.exit(1);
+}
+
+/** Builds every image of an architecture into `out`, and returns their file names. */
+function build(arch, out) {
+  const { compiler, package: debian, flags, variants } = ARCHITECTURES[arch];
+  const shared = [...sources('runtime', '.c'), ...sources(arch, '.c', '.S')];
+  const programs = sources(`${arch}/programs`, '.c').map((path) => path.split('/').at(-1).slice(0, -'.c'.length));
+  const images = [
+    ...programs.map((name) => [name, name, FIXED]),
+    ...Object.entries(variants).map(([n, v]) => [n, ...v]),
+  ];
+
+  return images.map(([name, program, link]) => {
+    const image = `${name}.elf`;
+    const files = [...shared, `${arch}/programs/${program}.c`];
+    const argv = [...FLAGS, ...flags, ...link, '-T', `${arch}/link.ld`, '-o', join(out, image), ...files];
+    const { error, status, stderr } = spawnSync(compiler, argv, { cwd: guests, encoding: 'utf8' });
+    if (error) fail(`${compiler} does not run (${error.message}). Install Debian's package ${debian}.`);
+    if (stderr) console.error(stderr);
+    if (status !== 0) fail(`${arch}: ${image} was not built.`);
+    return image;
+  });
+}
+
+function same(a, b) {
+  return existsSync(a) && existsSync(b) && readFileSync(a).equals(readFileSync(b));
+}
+
+const check = process.argv.includes('--check');
+const differing = [];
+for (const arch of Object.keys(ARCHITECTURES)) {
+  const committed = join(guests, arch, 'images');
+  if (!check) {
+    mkdirSync(committed, { recursive: true });
+    for (const image of build(arch, committed)) console.log(`guests/${arch}/images/${image}`);
+    continue;
+  }
+  const fresh = mkdtempSync(join(tmpdir(), 'countervisor-guests-'));
+  try {
+    const built = build(arch, fresh);
+    const names = new Set([...built, ...readdirSync(committed)]);
+    for (const name of names)
+      if (!same(join(committed, name), join(fresh, name))) differing.push(`guests/${arch}/images/${name}`);
+    console.log(`${arch}: ${built.length} images compared.`);
+  } finally {
+    rmSync(fresh, { recursive: true, force: true });
+  }
+}
+if (differing.length > 0) {
+  for (const path of differing) console.error(`${path} is not what its sources give.`);
+  fail('Run `npm run guests` with the compiler named there, and commit the images.');
+}

@@ -1,0 +1,25 @@
+// The outside tools that tests call, by the names that CV_REQUIRE uses, each with the commands that must be on the PATH.
+export const TOOLS = /** @type {const} */ ({
+  qemu: ['qemu-aarch64', 'qemu-system-aarch64'],
+  as: ['aarch64-linux-gnu-as', 'aarch64-linux-gnu-ld', 'aarch64-linux-gnu-objcopy', 'aarch64-linux-gnu-objdump'],
+  gcc: ['aarch64-linux-gnu-gcc'],
+  dtc: ['dtc'],
+  perf: ['perf'],
+});
+
+/** @typedef {keyof typeof TOOLS} Tool */
+
+/**
+ * The tools whose absence is a failure: `CV_REQUIRE=qemu,as`. An unknown name is an error, lest a typing slip require nothing.
+ * @param {string} [value]
+ * @returns {Tool[]}
+ */
+export function required(value = process.env.CV_REQUIRE ?? '') {
+  const names = value.split(',').filter((name) => name !== '');
+  for (const name of names) {
+    if (!Object.hasOwn(TOOLS, name)) {
+      throw new Error(`CV_REQUIRE names '${name}', which is no tool; the tools are ${Object.keys(TOOLS).join(', ')}.`);
+    }
+  }
+  return /** @type {Tool[]} */ (names);
+}
