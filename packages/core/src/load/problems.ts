@@ -24,10 +24,13 @@ export function show(thing: unknown): string {
   if (typeof thing === 'bigint') return `0x${thing.toString(16)}n`.replace('0x-', '-0x');
   if (typeof thing === 'string') return thing.length > 40 ? `'${thing.slice(0, 40)}…'` : `'${thing}'`;
   if (typeof thing === 'function') return 'a function';
-  if (Array.isArray(thing)) return 'a list';
+  if (Array.isArray(thing))
+    return thing.length <= 4 && thing.every(isShort) ? `[${thing.map(show).join(', ')}]` : 'a list';
   if (typeof thing === 'object' && thing !== null) return 'an object';
   return String(thing);
 }
+
+const isShort = (thing: unknown): boolean => typeof thing !== 'object' && typeof thing !== 'function';
 
 /** Bits set in a mask, highest first: "bits 63 to 32", "bit 5", "bits 7 to 6 and bit 0". */
 export function bitsOf(mask: bigint): string {
@@ -53,6 +56,21 @@ export class Problems {
 
   shape(where: string, expected: string, thing: unknown): undefined {
     return this.note('CV_SHAPE', where, { where, expected, found: show(thing) });
+  }
+
+  /** Every property is one of `known`: a misspelt optional one must not be silently absent. */
+  only(where: string, thing: Named, known: readonly string[]): void {
+    for (const key of Object.keys(thing)) {
+      if (!known.includes(key)) {
+        this.note('CV_UNKNOWN_NAME', where, {
+          where,
+          kind: 'property',
+          name: show(key),
+          near: near(key, known),
+          known,
+        });
+      }
+    }
   }
 
   /** An object that is no list; its own enumerable entries. */
@@ -113,7 +131,7 @@ export class Problems {
   /** A name that a table declares; `kind` is the word for what it names. */
   name(where: string, kind: string, thing: unknown, known: ReadonlySet<string>): string | undefined {
     const name = this.text(where, thing);
-    if (name === undefined || known.has(name)) return name === undefined ? undefined : name;
+    if (name === undefined || known.has(name)) return name;
     const all = [...known];
     return this.note('CV_UNKNOWN_NAME', where, { where, kind, name: show(name), near: near(name, all), known: all });
   }

@@ -1,0 +1,214 @@
+/** Checks of what surrounds the instruction set: CPU models and their settings, platforms, personalities. */
+
+import { checkLists, checkWrites } from './counting.ts';
+import { settingAllows, settingValues } from './cpu.ts';
+import { checkServices } from './execution.ts';
+import { loosely, type Names } from './names.ts';
+import { type Problems, show } from './problems.ts';
+
+export function checkCpus(problems: Problems, plugin: Readonly<Record<string, unknown>>, names: Names): void {
+  const settings = loosely(plugin.settings);
+  for (const [name, thing] of problems.entries('settings', plugin.settings)) {
+    const setting = problems.named(`settings.${name}`, thing, 'a setting');
+    if (setting === undefined) continue;
+    problems.text(`settings.${name}.means`, setting.means);
+    if (settingValues(setting) === undefined) {
+      problems.shape(`settings.${name}.values`, 'a list of words or { from, to }', setting.values);
+    }
+  }
+  const rows = problems.entries('cpus', plugin.cpus);
+  for (const [name, thing] of rows) {
+    const where = `cpus.${name}`;
+    const row = problems.named(where, thing, 'a CPU model');
+    if (row === undefined) continue;
+    problems.text(`${where}.means`, row.means);
+    const features = new Set<string>();
+    const optional = row.optional === undefined ? [] : problems.texts(`${where}.optional`, row.optional);
+    for (const feature of [...problems.texts(`${where}.features`, row.features), ...optional]) {
+      if (features.has(feature)) {
+        problems.note('CV_LISTED_TWICE', where, { where, name: feature, before: 'the same model' });
+      }
+      features.add(feature);
+    }
+    for (const [key, value] of problems.entries(`${where}.settings`, row.settings)) {
+      const at = `${where}.settings.${key}`;
+      const setting = problems.name(at, 'CPU setting', key, names.settings);
+      const values = setting === undefined ? undefined : settingValues(loosely(settings[setting]));
+      if (values === undefined || settingAllows(values, value)) continue;
+      problems.note('CV_SETTING_VALUE', at, { setting: key, value: show(value), allowed: allowed(values) });
+    }
+    for (const [key, value] of problems.entries(`${where}.identity`, row.identity)) {
+      problems.natural(`${where}.identity.${key}`, value);
+    }
+    problems.texts(`${where}.deviations`, row.deviations);
+  }
+  problems.name('defaultCpu', 'CPU model', plugin.defaultCpu, new Set(rows.map(([name]) => name)));
+}
+
+const allowed = (values: readonly string[] | { readonly from: number; readonly to: number }): string =>
+  'from' in values ? `a whole number from ${values.from} to ${values.to}` : values.join(', ');
+
+export function checkPlatforms(problems: Problems, plugin: Readonly<Record<string, unknown>>): void {
+  const rows = problems.entries('platforms', plugin.platforms);
+  for (const [name, thing] of rows) {
+    const where = `platforms.${name}`;
+    const platform = problems.named(where, thing, 'a platform');
+    if (platform === undefined) continue;
+    checkOwnName(problems, where, name, platform.name);
+    problems.text(`${where}.means`, platform.means);
+    checkMap(problems, where, name, platform);
+    const images = problems.named(`${where}.images`, platform.images);
+    if (images !== undefined) {
+      for (const [i, machine] of problems.items(`${where}.images.elf`, images.elf).entries()) {
+        problems.whole(`${where}.images.elf[${i}]`, machine, 0, 0xffff);
+      }
+      for (const key of ['elfBase', 'flat']) problems.natural(`${where}.images.${key}`, images[key]);
+    }
+    for (const [source, line] of problems.entries(`${where}.sources`, platform.sources)) {
+      problems.function(`${where}.sources.${source}`, line);
+    }
+    for (const key of ['interrupt', 'wakes', 'deadline', 'entry', 'start', 'verdict']) {
+      problems.function(`${where}.${key}`, platform[key]);
+    }
+    const tree = problems.function(`${where}.deviceTree`, platform.deviceTree, 'optional');
+    const address = problems.function(`${where}.treeAddress`, platform.treeAddress, 'optional');
+    if (tree !== address) {
+      problems.note('CV_CONTRADICTION', where, {
+        where,
+        why: 'has one of deviceTree and treeAddress without the other',
+        remedy: 'Write both, or leave out both.',
+      });
+    }
+  }
+  problems.name('defaultPlatform', 'platform', plugin.defaultPlatform, new Set(rows.map(([name]) => name)));
+}
+
+interface Range {
+  readonly who: string;
+  readonly base: bigint;
+  readonly end: bigint;
+}
+
+function checkMap(problems: Problems, where: string, name: string, platform: Readonly<Record<string, unknown>>): void {
+  const ranges: Range[] = [];
+  const ram = problems.named(`${where}.ram`, platform.ram);
+  if (ram !== undefined) {
+    const base = problems.natural(`${where}.ram.base`, ram.base);
+    const most = problems.natural(`${where}.ram.most`, ram.most);
+    if (base !== undefined && most !== undefined) ranges.push({ who: 'the RAM', base, end: base + most });
+  }
+  const seen = new Set<string>();
+  problems.items(`${where}.devices`, platform.devices).forEach((thing, i) => {
+    const device = problems.named(`${where}.devices[${i}]`, thing, 'a device');
+    if (device === undefined) return;
+    const own = problems.text(`${where}.devices[${i}].name`, device.name) ?? `[${i}]`;
+    const at = `${where}.devices.${own}`;
+    if (seen.has(own)) problems.note('CV_LISTED_TWICE', at, { where: at, name: own, before: 'another device' });
+    seen.add(own);
+    problems.oneOf(`${at}.per`, device.per, ['domain', 'vcpu']);
+    const sizes = problems.items(`${at}.sizes`, device.sizes);
+    if (sizes.some((size) => ![1, 2, 4, 8].includes(size as number))) {
+      problems.shape(`${at}.sizes`, 'a list of 1, 2, 4 and 8', device.sizes);
+    }
+    problems.function(`${at}.state`, device.state);
+    for (const key of ['read', 'reading', 'write']) problems.function(`${at}.${key}`, device[key], 'optional');
+    if (device.range === undefined) return;
+    const range = problems.named(`${at}.range`, device.range);
+    if (range === undefined) return;
+    const base = problems.natural(`${at}.range.base`, range.base);
+    const size = problems.whole(`${at}.range.size`, range.size, 1, Number.MAX_SAFE_INTEGER);
+    if (base !== undefined && size !== undefined) ranges.push({ who: own, base, end: base + BigInt(size) });
+  });
+  ranges.forEach((a, i) => {
+    for (const b of ranges.slice(i + 1)) {
+      if (a.base >= b.end || b.base >= a.end) continue;
+      const at = a.base > b.base ? a.base : b.base;
+      problems.note('CV_RANGES_OVERLAP', `${where}.devices`, {
+        platform: name,
+        a: a.who,
+        b: b.who,
+        at: `0x${at.toString(16)}`,
+      });
+    }
+  });
+}
+
+const MODES = ['compat', 'strict'] as const;
+
+export function checkPersonalities(problems: Problems, table: unknown, names: Names): void {
+  for (const [name, thing] of problems.entries('personalities', table)) {
+    const where = `personalities.${name}`;
+    const row = problems.named(where, thing, 'a personality');
+    if (row === undefined) continue;
+    checkOwnName(problems, where, name, row.name);
+    problems.text(`${where}.means`, row.means);
+    for (const policy of problems.texts(`${where}.policies`, row.policies)) offered(problems, where, policy, names);
+    problems.items(`${where}.quirks`, row.quirks).forEach((thing, i) => {
+      const quirk = problems.named(`${where}.quirks[${i}]`, thing, 'a quirk');
+      for (const key of ['name', 'means', 'source']) problems.text(`${where}.quirks[${i}].${key}`, loosely(quirk)[key]);
+    });
+    for (const key of ['policy', 'settings', 'handlers', 'interrupt']) problems.function(`${where}.${key}`, row[key]);
+    for (const key of ['enforce', 'switching']) problems.function(`${where}.${key}`, row[key], 'optional');
+    if (row.services !== undefined) checkServices(problems, `${where}.services`, row.services);
+    if (row.toolstack !== undefined) problems.oneOf(`${where}.toolstack`, row.toolstack, ['xen', 'kvm']);
+    for (const mode of MODES) checkAnswers(problems, where, row, mode, names);
+  }
+}
+
+/** A personality's tables are behind functions of the mode, so they are asked. */
+function checkAnswers(
+  problems: Problems,
+  where: string,
+  row: Readonly<Record<string, unknown>>,
+  mode: (typeof MODES)[number],
+  names: Names,
+): void {
+  const ask = (key: string, ...args: unknown[]): { readonly answer: unknown; readonly at: string } | undefined => {
+    const method = row[key];
+    if (typeof method !== 'function') return undefined;
+    const at = `${where}.${key}(${args.map(show).join(', ')})`;
+    try {
+      return { answer: Reflect.apply(method, row, args), at };
+    } catch (error) {
+      return problems.note('CV_THREW', at, {
+        where: at,
+        message: error instanceof Error ? error.message : String(error),
+      });
+    }
+  };
+  for (const vpmu of [false, true]) {
+    const policy = ask('policy', mode, vpmu);
+    if (policy !== undefined) offered(problems, policy.at, policy.answer, names);
+    const settings = ask('settings', mode, vpmu);
+    for (const [key, value] of settings === undefined ? [] : problems.entries(settings.at, settings.answer)) {
+      if (['string', 'number', 'boolean'].includes(typeof value)) continue;
+      problems.shape(`${settings?.at}.${key}`, 'a text, a number, true or false', value);
+    }
+  }
+  const handlers = ask('handlers', mode);
+  for (const [cause, handler] of handlers === undefined ? [] : problems.entries(handlers.at, handlers.answer)) {
+    const at = `${handlers?.at}.${cause}`;
+    problems.name(at, 'cause', cause, names.causes);
+    problems.function(at, handler);
+  }
+  const switching = ask('switching', mode);
+  const plan = switching === undefined ? undefined : problems.named(switching.at, switching.answer);
+  if (switching === undefined || plan === undefined) return;
+  checkLists(problems, switching.at, plan, names, 'partial');
+  if (plan.freeze !== undefined) checkWrites(problems, `${switching.at}.freeze`, plan.freeze, names);
+}
+
+function offered(problems: Problems, who: string, policy: unknown, names: Names): void {
+  if (typeof policy === 'string' && names.policies.has(policy)) return;
+  problems.note('CV_POLICY_NOT_OFFERED', who, { who, policy: String(policy), offered: [...names.policies] });
+}
+
+function checkOwnName(problems: Problems, where: string, key: string, name: unknown): void {
+  const own = problems.text(`${where}.name`, name);
+  if (own === undefined || own === key) return;
+  problems.note('CV_CONTRADICTION', where, {
+    where,
+    why: `is called ${show(own)} inside`,
+    remedy: 'Write the same name in both places.',
+  });
+}
