@@ -8,12 +8,12 @@ import { type Problem, Problems, show } from './problems.ts';
 export const CONTRACTS: readonly number[] = Object.freeze([CONTRACT, CONTRACT - 1].filter((n) => n >= 1));
 
 /** Capabilities a plugin may name in `needs`, and what core does for it. One is removed only when the contract number moves. */
-export const CAPABILITIES = {
+export const CAPABILITIES: Readonly<Record<string, string>> = {
   'pmu.counting': 'Counters count the signals of retired instructions by the published rules.',
   'pmu.overflow': 'A wrap is told to the architecture at the boundary of its instruction.',
   'guest.interrupts': "The platform's interrupts reach guests.",
   'guest.devices': "The platform's devices answer guests.",
-} as const satisfies Record<string, string>;
+};
 
 export interface Asked {
   /** Capabilities granted; core's own, unless a caller withholds some. */
