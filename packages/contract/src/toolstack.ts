@@ -80,6 +80,8 @@ interface DomctlRow<A, H> {
 /** Refuses the request when `when` holds. The message is what a debug build logs, in our words. */
 export interface DomctlRefusalRow<A = unknown, H = unknown> extends DomctlRow<A, H> {
   readonly errno: DomctlErrno;
+  /** The configuration key most likely to blame. */
+  readonly key?: string;
   message(request: DomctlRequest<A>, host: DomctlHost<H>, bits: DomctlBits): string;
 }
 
@@ -111,6 +113,8 @@ export type XlKey = { readonly name: string; readonly means: string } & (
       readonly default: string | undefined;
       /** libxl compares its enumerations without regard to case, xl its own names with it. */
       readonly anyCase: boolean;
+      /** May also be given by its place in `choices`. */
+      readonly numbered?: true;
     }
 );
 
@@ -145,6 +149,7 @@ export interface LibxlCheck<H = unknown> {
   /** The key to blame. */
   readonly key: string;
   readonly source: string;
+  readonly remedy: string;
   when(facts: LibxlFacts<H>): boolean;
   message(facts: LibxlFacts<H>): string;
 }
@@ -161,7 +166,7 @@ export interface ToolstackHalf<A = unknown, H = unknown> {
   enabledPassthrough(facts: LibxlFacts<H>): 'share_pt' | 'sync_pt';
   readonly keys: readonly XlKey[];
   readonly libxl: readonly LibxlCheck<H>[];
-  /** Its part of the request, once every libxl check has passed. */
+  /** Its part of the request. Total: it is also asked what a request that libxl refuses would have been. */
   prepare(facts: LibxlFacts<H>): A;
   /** vpmu_is_available on such a host. */
   vpmuAvailable(host: H): boolean;
