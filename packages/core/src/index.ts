@@ -1,1 +1,1 @@
-export {};
+export * from './toolstack/index.ts';
