@@ -29,6 +29,8 @@ export interface Arch<
   readonly levels: readonly L[];
   /** The level a vCPU is at, as an index into `levels`. Asked whenever a register that affects 'level' changes. */
   level(view: Pick<View, 'get'>): number;
+  /** An address as the manual writes it, and a row ready to paste, for the diagnostic about a register that no table declares. */
+  describe?(space: string, index: number): { readonly text: string; readonly row: string };
   readonly cpus: Readonly<Record<string, CpuRow>>;
   /** Name of the model used when none is asked for. */
   readonly defaultCpu: string;

@@ -30,8 +30,48 @@ function reverseBytes(v: bigint, width: Width): bigint {
   return out;
 }
 
+export type PureOpName =
+  | 'copy'
+  | 'add'
+  | 'sub'
+  | 'mul'
+  | 'mulhu'
+  | 'mulhs'
+  | 'divu'
+  | 'divs'
+  | 'remu'
+  | 'rems'
+  | 'and'
+  | 'or'
+  | 'xor'
+  | 'not'
+  | 'shl'
+  | 'shr'
+  | 'sar'
+  | 'rotr'
+  | 'clz'
+  | 'ctz'
+  | 'popcnt'
+  | 'bswap'
+  | 'rbit'
+  | 'sext8'
+  | 'sext16'
+  | 'sext32'
+  | 'zext8'
+  | 'zext16'
+  | 'zext32'
+  | 'eq'
+  | 'ne'
+  | 'ltu'
+  | 'lts'
+  | 'leu'
+  | 'les'
+  | 'select'
+  | 'carry'
+  | 'overflow';
+
 /** The pure ops, by name. */
-export const PURE_OPS = {
+export const PURE_OPS: Readonly<Record<PureOpName, PureOp>> = {
   copy: { inputs: 1, means: 'The value itself.', evaluate: (a) => a },
   add: { inputs: 2, means: 'Sum.', evaluate: (a, b) => a + b },
   sub: { inputs: 2, means: 'Difference.', evaluate: (a, b) => a - b },
@@ -109,12 +149,25 @@ export const PURE_OPS = {
       return truth(sum !== signed(sum, w));
     },
   },
-} as const satisfies Record<string, PureOp>;
+};
 
-export type PureOpName = keyof typeof PURE_OPS;
+export type EffectOpName =
+  | 'load'
+  | 'store'
+  | 'probe'
+  | 'skip'
+  | 'jump'
+  | 'branch'
+  | 'read'
+  | 'write'
+  | 'raise'
+  | 'trap'
+  | 'call'
+  | 'emit'
+  | 'again';
 
 /** Ops with an effect, by name. Their operands are what the `Lifter` methods of the same subject say. */
-export const EFFECT_OPS = {
+export const EFFECT_OPS: Readonly<Record<EffectOpName, string>> = {
   load: 'Reads guest memory; may fault, and then nothing of the instruction has happened.',
   store: 'Writes guest memory; may fault, and then nothing has been written.',
   probe: 'Faults as an access of that size would, without accessing: for instructions with several accesses.',
@@ -128,9 +181,7 @@ export const EFFECT_OPS = {
   call: 'A rare helper written in TypeScript.',
   emit: 'Counts a signal that only the run can know.',
   again: 'Not finished when the value is not 0: one unit of budget is spent and the same instruction runs again (rule 10).',
-} as const satisfies Record<string, string>;
-
-export type EffectOpName = keyof typeof EFFECT_OPS;
+};
 
 /** How an op names a value: a register slot, a temporary of this instruction, or a constant of this instruction. */
 export type Operand =

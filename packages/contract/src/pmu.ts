@@ -1,8 +1,27 @@
 /** Counting: instructions emit signals, an event names signals, a counter selects an event and says, purely, whether it is counting now. */
 import type { Vcpu, View } from './view.ts';
 
+export type Signal =
+  | 'instruction'
+  | 'cycle'
+  | 'load'
+  | 'store'
+  | 'access'
+  | 'unaligned'
+  | 'branch'
+  | 'taken'
+  | 'branch-immediate'
+  | 'call'
+  | 'return'
+  | 'exception'
+  | 'exception-return'
+  | 'stall-frontend'
+  | 'stall-backend'
+  | 'increment'
+  | 'carry';
+
 /** What can be counted, on every architecture. The PMU implements no events. */
-export const SIGNALS = {
+export const SIGNALS: Readonly<Record<Signal, string>> = {
   instruction: 'One instruction retired.',
   cycle: 'One cycle: every retired instruction costs its class, by the published table.',
   load: 'An instruction that loads retired.',
@@ -20,9 +39,7 @@ export const SIGNALS = {
   'stall-backend': 'A cycle beyond the first of its instruction, by the cost table.',
   increment: 'Software wrote the increment register; core sends it to the counters named.',
   carry: 'The neighbouring counter carried out.',
-} as const satisfies Record<string, string>;
-
-export type Signal = keyof typeof SIGNALS;
+};
 
 export interface PmuEvent {
   /** The number a selector holds. */

@@ -63,7 +63,7 @@ export function steps(x: Engine, ops: readonly Op[]): Step[] {
   for (const op of ops) {
     ends.push(out.length);
     if (!('width' in op)) {
-      out.push(effectStep(x, op, place as (o: object) => Place));
+      out.push(effectStep(x, op, place));
     } else {
       const d = place(op.to);
       const a = place(op.a);
@@ -87,7 +87,7 @@ export function steps(x: Engine, ops: readonly Op[]): Step[] {
   ops.forEach((op, i) => {
     if (op.op !== 'skip') return;
     const count = (ends[i + 1 + op.count] as number) - (ends[i] as number) - 1;
-    out[ends[i] as number] = effectStep(x, { ...op, count }, place as (o: object) => Place);
+    out[ends[i] as number] = effectStep(x, { ...op, count }, place);
   });
   return out;
 }

@@ -1,5 +1,5 @@
 /** The stepper's ops with an effect, one closure each. */
-import type { AccessShape, Op } from '@countervisor/contract';
+import type { AccessShape, Op, Operand } from '@countervisor/contract';
 import { SIGNAL_INDEX } from '../pmu/classes.ts';
 import { probe, slowLoad, slowStore } from './access.ts';
 import type { Engine } from './engine.ts';
@@ -121,7 +121,7 @@ function store(x: Engine, shape: AccessShape, at: Place, value: Place): Step {
 const word64 = (m: Int32Array, i: number): bigint => (BigInt((m[i + 1] as number) >>> 0) << 32n) | BigInt((m[i] as number) >>> 0);
 
 /** The closure of an op that is not pure. `place` finds operands. */
-export function effectStep(x: Engine, op: Op, place: (o: { kind: string } & object) => Place): Step {
+export function effectStep(x: Engine, op: Op, place: (o: Operand) => Place): Step {
   const { m } = x;
   const pc = x.arch.pc.id * 2;
   switch (op.op) {

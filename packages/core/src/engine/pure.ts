@@ -263,7 +263,7 @@ const HOT = {
     const ah = m[a0 + 1] as number;
     const bl = m[b0] as number;
     const bh = m[b0 + 1] as number;
-    m[o] = ah === bh ? al >>> 0 < bl >>> 0 : ah >>> 0 < bh >>> 0 ? 1 : 0;
+    m[o] = (ah === bh ? al >>> 0 < bl >>> 0 : ah >>> 0 < bh >>> 0) ? 1 : 0;
     m[o + 1] = 0;
     return 0;
   },
@@ -283,7 +283,7 @@ const HOT = {
     const ah = m[a0 + 1] as number;
     const bl = m[b0] as number;
     const bh = m[b0 + 1] as number;
-    m[o] = ah === bh ? al >>> 0 <= bl >>> 0 : ah >>> 0 < bh >>> 0 ? 1 : 0;
+    m[o] = (ah === bh ? al >>> 0 <= bl >>> 0 : ah >>> 0 < bh >>> 0) ? 1 : 0;
     m[o + 1] = 0;
     return 0;
   },
@@ -303,7 +303,7 @@ const HOT = {
     const ah = m[a0 + 1] as number;
     const bl = m[b0] as number;
     const bh = m[b0 + 1] as number;
-    m[o] = ah === bh ? al >>> 0 < bl >>> 0 : ah < bh ? 1 : 0;
+    m[o] = (ah === bh ? al >>> 0 < bl >>> 0 : ah < bh) ? 1 : 0;
     m[o + 1] = 0;
     return 0;
   },
@@ -323,7 +323,7 @@ const HOT = {
     const ah = m[a0 + 1] as number;
     const bl = m[b0] as number;
     const bh = m[b0 + 1] as number;
-    m[o] = ah === bh ? al >>> 0 <= bl >>> 0 : ah < bh ? 1 : 0;
+    m[o] = (ah === bh ? al >>> 0 <= bl >>> 0 : ah < bh) ? 1 : 0;
     m[o + 1] = 0;
     return 0;
   },

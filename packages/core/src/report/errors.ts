@@ -141,6 +141,16 @@ export const ERRORS = {
   CV_SETTING_VALUE: (f: { setting: string; value: string; allowed: string }): Said =>
     said(`The CPU setting ${f.setting} cannot be ${f.value}.`, `It may be ${f.allowed}.`),
 
+  CV_UNKNOWN_PERSONALITY: (f: { arch: string; name: string; near: string | undefined; known: readonly string[] }): Said =>
+    said(`${f.arch} has no personality ${f.name}.`, instead(f.near, f.known)),
+  CV_UNKNOWN_PLATFORM: (f: { arch: string; name: string; near: string | undefined; known: readonly string[] }): Said =>
+    said(`${f.arch} has no platform ${f.name}.`, instead(f.near, f.known)),
+  CV_MEMORY_EXHAUSTED: (f: { bytes: string }): Said =>
+    said(
+      `This process cannot have ${f.bytes} bytes of memory for a domain.`,
+      'Give the domain less memory, or run fewer domains in one process.',
+    ),
+
   // — A guest at run time ——————————————————————————————————————————————————————————————————————————————————————————————————
   CV_UNKNOWN_REGISTER: (f: {
     arch: string;

@@ -1,0 +1,80 @@
+/** The road of one register access: resolve, decide, dispatch if trapped, perform at the register's home. The only door from a guest to a register. */
+import type { Access, Exception } from '@countervisor/contract';
+import { CODE } from '../engine/effects.ts';
+import type { CompiledRegister } from '../load/compile.ts';
+import { dispatch } from '../trap/dispatch.ts';
+import type { VcpuRuntime } from '../vcpu.ts';
+import { type Decision, decide } from './decide.ts';
+import { performRead, performWrite } from './perform.ts';
+
+function undefinedHere(v: VcpuRuntime): Exception {
+  return v.domain.arch.arch.isa.faults.undefined(v.handle, v.domain.engine.insn?.bits ?? 0n);
+}
+
+function tell(v: VcpuRuntime, register: CompiledRegister, write: boolean, decision: Decision, value: bigint | undefined, why?: string): void {
+  const { events } = v.domain.machine;
+  if (!events.wanted('access')) return;
+  events.tell('access', {
+    domain: v.domain.name,
+    vcpu: v.index,
+    pc: v.domain.pc(v),
+    level: v.domain.arch.levels[v.level] as string,
+    register: register.name,
+    write,
+    ...(value !== undefined && { value }),
+    verdict: decision.verdict,
+    rule: why === undefined ? decision.rule : `${decision.rule}; ${why}`,
+    icount: v.domain.machine.icount(v),
+  });
+}
+
+/** Value in and out through `Engine.lo/hi`; 0 when done, else a code of the stepper. */
+export function access(v: VcpuRuntime, space: string, index: number, write: boolean): number {
+  const x = v.domain.engine;
+  const register = v.domain.arch.byAddress.get(space)?.get(index);
+  if (register === undefined) {
+    v.domain.unknownRegister(v, space, index, write);
+    x.fault = undefinedHere(v);
+    return CODE.fault;
+  }
+  const written = write ? (BigInt(x.hi >>> 0) << 32n) | BigInt(x.lo >>> 0) : undefined;
+  const request = (): Access => ({ register: register.name, address: { space, index }, ...(written !== undefined && { write: written }) });
+  const decision = decide(v.handle, register, write, request);
+  let why: string | undefined;
+  if (decision.verdict === 'undefined' || decision.verdict === 'absent') {
+    tell(v, register, write, decision, undefined);
+    x.fault = undefinedHere(v);
+    return CODE.fault;
+  }
+  if (decision.verdict === 'trapped') {
+    const settled = dispatch(v, decision.group.cause, { access: request(), argument: 0n, group: decision.group.name, rule: decision.rule });
+    why = settled.why;
+    if (settled.code !== 0) {
+      tell(v, register, write, decision, undefined, why);
+      return settled.code;
+    }
+    if (settled.value !== undefined) {
+      tell(v, register, write, decision, write ? written : settled.value, why);
+      if (!write) put(v, settled.value);
+      return 0;
+    }
+  }
+  const performed = write ? performWrite(v.handle, register, written as bigint) : performRead(v.handle, register);
+  if ('refuse' in performed) {
+    tell(v, register, write, decision, undefined, `refused: ${performed.refuse}`);
+    x.fault =
+      performed.refuse === 'undefined'
+        ? undefinedHere(v)
+        : { kind: performed.refuse, ...(performed.syndrome !== undefined && { syndrome: performed.syndrome }) };
+    return CODE.fault;
+  }
+  tell(v, register, write, decision, performed.value, why);
+  if (!write) put(v, performed.value);
+  return 0;
+}
+
+function put(v: VcpuRuntime, value: bigint): void {
+  const x = v.domain.engine;
+  x.lo = Number(BigInt.asIntN(32, value));
+  x.hi = Number(BigInt.asIntN(32, value >> 32n));
+}

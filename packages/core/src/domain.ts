@@ -1,0 +1,244 @@
+/** A domain: its memory, devices, console and vCPUs, and what its personality puts before them. */
+import type {
+  DeviceState,
+  DomainControl,
+  HypercallService,
+  PhysicalMemory,
+  Platform,
+  PolicyName,
+  TrapHandler,
+} from '@countervisor/contract';
+import { access } from './access/access.ts';
+import { Engine } from './engine/engine.ts';
+import { Handle } from './handle.ts';
+import type { CompiledArch } from './load/compile.ts';
+import type { Machine } from './machine.ts';
+import { layout } from './memory/layout.ts';
+import { DomainMemory } from './memory/memory.ts';
+import { POLICY_TABLE, type Policy } from './policy/table.ts';
+import { controlOf } from './run/control.ts';
+import { doors } from './run/doors.ts';
+import { VcpuRuntime } from './vcpu.ts';
+
+/** How a domain is asked for. */
+export interface DomainConfig {
+  readonly name: string;
+  readonly vcpus: number;
+  /** Bytes of RAM. */
+  readonly memory: number;
+  /** Does its configuration ask for a vPMU? */
+  readonly vpmu: boolean;
+  /** Overrides what the personality chooses. */
+  readonly policy?: PolicyName;
+  /** Physical CPUs for each vCPU; absent: any. */
+  readonly pins?: readonly (readonly number[])[];
+  readonly settings?: Readonly<Record<string, string | number | boolean>>;
+  readonly platform?: string;
+}
+
+/** How a domain ended. */
+export interface Ending {
+  readonly reason: string;
+  readonly status: number;
+}
+
+/** A domain's output is bounded; what is beyond is counted, and said. */
+export const CONSOLE_LIMIT: number = 16 * 1024 * 1024;
+
+export class Domain {
+  readonly machine: Machine;
+  readonly arch: CompiledArch;
+  readonly name: string;
+  readonly platform: Platform;
+  readonly policyName: PolicyName;
+  readonly policy: Policy;
+  readonly vpmu: boolean;
+  readonly settings: Readonly<Record<string, string | number | boolean>>;
+  readonly memory: DomainMemory;
+  readonly physical: PhysicalMemory;
+  readonly engine: Engine<VcpuRuntime>;
+  readonly vcpus: readonly VcpuRuntime[];
+  readonly handlers: Readonly<Record<string, TrapHandler>>;
+  readonly services: Readonly<Record<string, HypercallService>>;
+  /** Does the PMU's interrupt reach this guest? */
+  readonly pmuInterrupt: boolean;
+  ended: Ending | undefined;
+  paused = false;
+  /** Cycles on the domain's clock at the start of the present round. */
+  round = 0;
+  /** Whose turn it is in the present round. */
+  turn = 0;
+  readonly #devices = new Map<string, DeviceState[]>();
+  #console = new Uint8Array(256);
+  #printed = 0;
+  #dropped = 0;
+  readonly #controls: DomainControl[] = [];
+  readonly #diagnosed = new Map<string, number>();
+
+  constructor(machine: Machine, config: DomainConfig) {
+    const { arch, personality, mode } = machine;
+    this.machine = machine;
+    this.arch = arch;
+    this.name = config.name;
+    this.platform = machine.platform(config.platform);
+    this.vpmu = config.vpmu;
+    this.policyName = config.policy ?? personality.policy(mode, config.vpmu);
+    this.policy = POLICY_TABLE[this.policyName];
+    this.settings = { ...personality.settings(mode, config.vpmu), ...config.settings };
+    this.handlers = personality.handlers(mode);
+    this.services = personality.services ?? {};
+    this.pmuInterrupt = personality.interrupt(mode, config.vpmu);
+    this.memory = new DomainMemory(layout(arch, config.vcpus, machine.pcpus.length, config.memory), [
+      { base: this.platform.ram.base, bytes: config.memory },
+    ]);
+    this.physical = {
+      read: (physical, size) => this.memory.read(physical, size),
+      write: (physical, size, value) => this.writeMemory(physical, size, value),
+    };
+    this.engine = new Engine(arch, this.memory, machine.classes, doors(this, access));
+    const physicalHome = this.policy.home === 'pcpu';
+    this.vcpus = Array.from(
+      { length: config.vcpus },
+      (_, i) =>
+        new VcpuRuntime(
+          this,
+          i,
+          this.policyName,
+          config.pins?.[i] ?? machine.pcpus.map((p) => p.index),
+          (v) => new Handle(v, physicalHome),
+        ),
+    );
+    for (const v of this.vcpus) this.#reset(v);
+    for (const device of this.platform.devices) {
+      const count = device.per === 'domain' ? 1 : config.vcpus;
+      this.#devices.set(
+        device.name,
+        Array.from({ length: count }, (_, i) => device.state((this.vcpus[i] as VcpuRuntime).handle)),
+      );
+    }
+  }
+
+  /** Power-on values of the registers that are the vCPU's own. */
+  #reset(v: VcpuRuntime): void {
+    const handle = new Handle(v, false);
+    for (const register of this.arch.registers) {
+      if (register.home === 'pcpu' || register.row.derive !== undefined || register.row.view !== undefined) continue;
+      handle.store(register, this.machine.resetValue(register, v.handle));
+    }
+  }
+
+  now(v: VcpuRuntime): number {
+    if (this.machine.time === 'machine') return v.pcpu === undefined ? 0 : this.machine.synced(v).pcpu?.cycles ?? 0;
+    this.machine.sync(v);
+    return this.round + (v.cycles - v.roundStart);
+  }
+
+  pc(v: VcpuRuntime): bigint {
+    const at = v.s + this.arch.pc.id * 2;
+    const m = this.memory.words;
+    return (BigInt((m[at + 1] as number) >>> 0) << 32n) | BigInt((m[at] as number) >>> 0);
+  }
+
+  device(name: string, vcpu: number): DeviceState {
+    const states = this.#devices.get(name);
+    const state = states?.[states.length === 1 ? 0 : vcpu];
+    if (state === undefined) throw new Error(`the platform ${this.platform.name} has no device ${name}`);
+    return state;
+  }
+
+  devices(): ReadonlyMap<string, DeviceState[]> {
+    return this.#devices;
+  }
+
+  line(v: VcpuRuntime, source: string): boolean {
+    if (source === this.arch.arch.pmu.source) {
+      return this.pmuInterrupt && this.arch.arch.pmu.line(v.handle);
+    }
+    return this.platform.sources[source]?.(v.handle) ?? false;
+  }
+
+  control(v: VcpuRuntime): DomainControl {
+    let control = this.#controls[v.index];
+    if (control === undefined) {
+      control = controlOf(this, v);
+      this.#controls[v.index] = control;
+    }
+    return control;
+  }
+
+  /** Stores to guest memory from outside the guest: decoded code notices. */
+  writeMemory(physical: bigint, size: 1 | 2 | 4 | 8, value: bigint): boolean {
+    const at = this.memory.host(physical);
+    if (at < 0 || !this.memory.write(physical, size, value)) return false;
+    this.engine.touch(at);
+    return true;
+  }
+
+  print(byte: number): void {
+    if (this.#printed >= CONSOLE_LIMIT) {
+      this.#dropped++;
+      return;
+    }
+    if (this.#printed === this.#console.length) {
+      const more = new Uint8Array(this.#console.length * 2);
+      more.set(this.#console);
+      this.#console = more;
+    }
+    this.#console[this.#printed++] = byte;
+    if (this.machine.events.wanted('console')) this.machine.events.tell('console', { domain: this.name, byte });
+  }
+
+  /** What the guest printed, bytes. */
+  consoleBytes(): Uint8Array {
+    return this.#console.slice(0, this.#printed);
+  }
+
+  /** The same as text; bytes that are no UTF-8 become U+FFFD. */
+  get console(): string {
+    return new TextDecoder().decode(this.consoleBytes());
+  }
+
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  setConsole(bytes: Uint8Array, dropped: number): void {
+    this.#console = new Uint8Array(Math.max(256, bytes.length));
+    this.#console.set(bytes);
+    this.#printed = bytes.length;
+    this.#dropped = dropped;
+  }
+
+  end(reason: string, status: number): void {
+    if (this.ended !== undefined) return;
+    this.ended = { reason, status };
+    for (const v of this.vcpus) this.machine.attend(v, 32);
+    this.machine.events.tell('exit', { domain: this.name, reason, status, icount: this.instructions() });
+  }
+
+  /** Retired instructions of all vCPUs. */
+  instructions(): number {
+    let sum = 0;
+    for (const v of this.vcpus) sum += v.instructions;
+    return sum;
+  }
+
+  /** Something the guest touched is not modelled; the same code and sentence is said once. */
+  diagnose(code: string, message: string, remedy: string): void {
+    const key = `${code} ${message}`;
+    const times = this.#diagnosed.get(key) ?? 0;
+    this.#diagnosed.set(key, times + 1);
+    if (times === 0 && this.#diagnosed.size <= 200) {
+      this.machine.events.tell('diagnostic', { domain: this.name, code, message, remedy });
+    }
+  }
+
+  unknownRegister(v: VcpuRuntime, space: string, index: number, write: boolean): void {
+    const at = this.arch.arch.describe?.(space, index) ?? { text: `${space}(0x${index.toString(16)})`, row: '' };
+    this.diagnose(
+      'CV_UNKNOWN_REGISTER',
+      `${this.arch.arch.name}: the guest ${write ? 'wrote' : 'read'} ${at.text} at pc 0x${this.pc(v).toString(16)} (${this.arch.levels[v.level]}), which no table declares.`,
+      `The guest got an undefined instruction. To declare it, add to packages/${this.arch.arch.name}/src/registers:\n${at.row}`,
+    );
+  }
+}

@@ -1,0 +1,293 @@
+/** One machine: physical CPUs of one model, the domains on them, and the clock that both roads and the run share. */
+import type { Arch, Exception, Mode, Personality, Platform, PolicyName, Writes } from '@countervisor/contract';
+import { Domain, type DomainConfig } from './domain.ts';
+import { ATTENTION } from './engine/engine.ts';
+import { Handle } from './handle.ts';
+import { type CompiledArch, type CompiledCounter, type CompiledRegister, compile } from './load/compile.ts';
+import { cpuModel } from './load/cpu.ts';
+import { load } from './load/load.ts';
+import { withFixedBits } from './access/legalize.ts';
+import { Pcpu } from './pcpu.ts';
+import { SIGNAL_INDEX, SIGNAL_NAMES, SignalClasses } from './pmu/classes.ts';
+import { Events } from './report/events.ts';
+import { fail } from './report/errors.ts';
+import { near } from './report/near.ts';
+import { run } from './run/run.ts';
+import type { VcpuRuntime } from './vcpu.ts';
+
+/** Instructions and cycles that the hypervisor spends, at its own level (counting rule 8). */
+export interface Work {
+  readonly instructions: number;
+  readonly cycles: number;
+}
+
+export interface MachineConfig {
+  readonly arch: Arch;
+  /** `MODEL[,+feature,-feature]`. */
+  readonly cpu?: string;
+  readonly cpuSettings?: Readonly<Record<string, string | number | boolean>>;
+  readonly pcpus?: number;
+  readonly personality?: string;
+  readonly mode?: Mode;
+  readonly platform?: string;
+  /** `virtual`: each domain's clock advances with its own cycles; `machine`: with the physical CPU's (counting rule 11). */
+  readonly time?: 'virtual' | 'machine';
+  /** Instructions a vCPU runs before the next one has its turn on the physical CPU. */
+  readonly slice?: number;
+  /** Instructions each vCPU of a domain advances before the next one does. */
+  readonly quantum?: number;
+  readonly costs?: Readonly<Record<string, { readonly backend?: number; readonly frontend?: number }>>;
+  readonly hypervisor?: { readonly trap?: Partial<Work>; readonly switch?: Partial<Work> };
+  /** What a guest gets that touches an unmodelled device register. */
+  readonly unmodelled?: 'fault' | 'ignore';
+  /** Named capabilities granted to the architecture. */
+  readonly grants?: readonly string[];
+}
+
+const work = (w: Partial<Work> | undefined): Work => ({ instructions: w?.instructions ?? 0, cycles: w?.cycles ?? w?.instructions ?? 0 });
+
+/** Exceptions in a row without one retired instruction, after which the domain is given up: its handlers fault themselves. */
+const BARREN = 1000;
+
+export class Machine {
+  readonly arch: CompiledArch;
+  readonly personality: Personality;
+  readonly mode: Mode;
+  readonly time: 'virtual' | 'machine';
+  readonly slice: number;
+  readonly quantum: number;
+  readonly unmodelled: 'fault' | 'ignore';
+  readonly classes: SignalClasses;
+  readonly work: { readonly trap: Work; readonly switch: Work };
+  readonly pcpus: readonly Pcpu[];
+  readonly domains: Domain[] = [];
+  readonly events: Events = new Events();
+  readonly #platform: string;
+  /** The vCPU whose instructions execute right now. */
+  running: VcpuRuntime | undefined;
+  readonly #signals = new Float64Array(SIGNAL_NAMES.length);
+  #folding = false;
+
+  constructor(config: MachineConfig) {
+    const arch = load(config.arch, config.grants === undefined ? {} : { grants: config.grants });
+    this.arch = compile(arch, cpuModel(arch, config.cpu ?? arch.defaultCpu, config.cpuSettings));
+    const name = config.personality ?? (Object.keys(config.arch.personalities)[0] as string);
+    const personality = config.arch.personalities[name];
+    if (personality === undefined) {
+      const known = Object.keys(config.arch.personalities);
+      throw fail('CV_UNKNOWN_PERSONALITY', { arch: config.arch.name, name, near: near(name, known), known });
+    }
+    this.personality = personality;
+    this.mode = config.mode ?? 'compat';
+    this.time = config.time ?? 'virtual';
+    this.slice = config.slice ?? 10_000;
+    this.quantum = config.quantum ?? 1000;
+    this.unmodelled = config.unmodelled ?? 'fault';
+    this.#platform = config.platform ?? config.arch.defaultPlatform;
+    const costs = Object.fromEntries(
+      Object.entries(config.arch.isa.costs).map(([cost, row]) => [cost, { ...row, ...config.costs?.[cost] }]),
+    );
+    this.classes = new SignalClasses(costs);
+    this.work = { trap: work(config.hypervisor?.trap), switch: work(config.hypervisor?.switch) };
+    this.pcpus = Array.from({ length: config.pcpus ?? 1 }, (_, i) => new Pcpu(i, this.arch));
+    for (const pcpu of this.pcpus) this.#powerOn(pcpu);
+  }
+
+  platform(name: string | undefined): Platform {
+    const asked = name ?? this.#platform;
+    const platform = this.arch.arch.platforms[asked];
+    if (platform === undefined) {
+      const known = Object.keys(this.arch.arch.platforms);
+      throw fail('CV_UNKNOWN_PLATFORM', { arch: this.arch.arch.name, name: asked, near: near(asked, known), known });
+    }
+    return platform;
+  }
+
+  #powerOn(pcpu: Pcpu): void {
+    for (const register of this.arch.registers) {
+      if (register.bankSlot < 0 || register.row.derive !== undefined || register.row.view !== undefined) continue;
+      const value = this.resetValue(register, undefined);
+      pcpu.rest[register.bankSlot * 2] = Number(BigInt.asIntN(32, value));
+      pcpu.rest[register.bankSlot * 2 + 1] = Number(BigInt.asIntN(32, value >> 32n));
+    }
+  }
+
+  /** Power-on value; rows may ask the CPU model. */
+  resetValue(register: CompiledRegister, handle: Handle | undefined): bigint {
+    const { reset } = register.row;
+    if (typeof reset === 'bigint') return reset;
+    if (reset === 'unknown') return withFixedBits(register, UNKNOWN);
+    const { cpu } = this.arch;
+    const bare = { cpu, index: 0, siblings: 1, level: 0, policy: 'off', settings: {}, now: 0n };
+    return reset((handle ?? bare) as Handle) & register.mask;
+  }
+
+  addDomain(config: DomainConfig): Domain {
+    const domain = new Domain(this, config);
+    this.domains.push(domain);
+    return domain;
+  }
+
+  domain(name: string): Domain {
+    const domain = this.domains.find((d) => d.name === name);
+    if (domain === undefined) throw new RangeError(`no domain ${name}`);
+    return domain;
+  }
+
+  /** Runs until every domain has ended, or a domain has retired `until` instructions. */
+  run(options: { readonly until?: number } = {}): void {
+    run(this, options.until ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** Makes a vCPU ready for its first instruction. */
+  power(v: VcpuRuntime, writes: Writes): void {
+    for (const [name, value] of writes) v.handle.set(name, value);
+    v.level = this.arch.arch.level(v.handle);
+    v.on = true;
+    v.waiting = false;
+    v.roundStart = v.cycles;
+    v.turn = 0;
+    v.deadline = null;
+  }
+
+  endTurn(v: VcpuRuntime): void {
+    v.turn = 0;
+    this.attend(v, ATTENTION.leave);
+  }
+
+  /** Something changed that core looks at before the next instruction of this vCPU. */
+  attend(v: VcpuRuntime, what: number): void {
+    v.attention |= what;
+    if (this.running === v) v.domain.engine.attention |= what;
+    if ((what & ATTENTION.interrupts) !== 0) v.deadline = null;
+  }
+
+  /** Brings the running vCPU's counts up to date with the instructions before the present one (counting rule 4). */
+  sync(v: VcpuRuntime): void {
+    if (this.running === v) this.fold(v, false);
+  }
+
+  synced(v: VcpuRuntime): VcpuRuntime {
+    this.sync(v);
+    return v;
+  }
+
+  icount(v: VcpuRuntime): number {
+    this.sync(v);
+    return v.instructions;
+  }
+
+  /**
+   * Folds what has retired since the last time into totals and counters. At an instruction's boundary also what this instruction's own writes
+   * decided: a written counter does not count it. True when a counter overflowed.
+   */
+  fold(v: VcpuRuntime, boundary: boolean): boolean {
+    if (this.#folding) return false;
+    const x = v.domain.engine;
+    const { counts, extra, m } = x;
+    const { amounts, count } = this.classes;
+    const signals = this.#signals;
+    const width = SIGNAL_NAMES.length;
+    signals.set(extra);
+    extra.fill(0);
+    for (let kind = 0; kind < count; kind++) {
+      const n = counts[kind] as number;
+      if (n === 0) continue;
+      counts[kind] = 0;
+      for (let signal = 0, at = kind * width; signal < width; signal++, at++) {
+        const amount = amounts[at] as number;
+        if (amount !== 0) signals[signal] = (signals[signal] as number) + n * amount;
+      }
+    }
+    const retired = signals[SIGNAL_INDEX.instruction] as number;
+    const cycles = signals[SIGNAL_INDEX.cycle] as number;
+    if (retired > 0) v.barren = 0;
+    v.instructions += retired;
+    v.cycles += cycles;
+    const pcpu = v.pcpu as Pcpu;
+    pcpu.instructions += retired;
+    pcpu.cycles += cycles;
+    this.#folding = true;
+    try {
+      const physical = pcpu.bank.fold(m, signals, boundary, (c) => this.#overflowed(v, pcpu.view as Handle, c));
+      const own = v.bank?.fold(m, signals, boundary, (c) => this.#overflowed(v, v.handle, c)) ?? false;
+      return physical || own;
+    } finally {
+      this.#folding = false;
+    }
+  }
+
+  #overflowed(v: VcpuRuntime, view: Handle, counter: CompiledCounter): void {
+    this.arch.arch.pmu.overflow(view, counter.index);
+    this.attend(v, ATTENTION.interrupts);
+    if (!this.events.wanted('overflow')) return;
+    this.events.tell('overflow', {
+      domain: v.domain.name,
+      vcpu: v.index,
+      pc: v.domain.pc(v),
+      bank: view.physical ? 'pcpu' : 'vcpu',
+      counter: counter.value.name,
+      icount: v.instructions,
+      line: this.arch.arch.pmu.line(view),
+    });
+  }
+
+  /** The hypervisor worked for this vCPU: its instructions and cycles, at its own level, on the physical CPU's counters. */
+  charge(v: VcpuRuntime, what: 'trap' | 'switch'): void {
+    const { instructions, cycles } = this.work[what];
+    const { pcpu } = v;
+    if (pcpu === undefined || (instructions === 0 && cycles === 0)) return;
+    this.sync(v);
+    pcpu.instructions += instructions;
+    pcpu.cycles += cycles;
+    const signals = new Float64Array(SIGNAL_NAMES.length);
+    signals[SIGNAL_INDEX.instruction] = instructions;
+    signals[SIGNAL_INDEX.cycle] = cycles;
+    const view = pcpu.view as Handle;
+    this.#folding = true;
+    try {
+      pcpu.bank.charge(view, this.arch.hypervisorLevel, v.domain.memory.words, signals, (c) => this.#overflowed(v, view, c));
+    } finally {
+      this.#folding = false;
+    }
+    this.attend(v, ATTENTION.pmu);
+  }
+
+  /** The guest takes an exception: counted at the level it leaves. */
+  take(v: VcpuRuntime, exception: Exception): void {
+    const { domain } = v;
+    if (this.events.wanted('exception')) {
+      this.events.tell('exception', {
+        domain: domain.name,
+        vcpu: v.index,
+        pc: domain.pc(v),
+        level: this.arch.levels[v.level] as string,
+        exception: exception.kind,
+        ...(exception.address !== undefined && { address: exception.address }),
+        icount: this.icount(v),
+      });
+    }
+    domain.engine.emit(SIGNAL_INDEX.exception, 1);
+    this.arch.arch.isa.take(v.handle, exception);
+    this.attend(v, ATTENTION.level | ATTENTION.interrupts | ATTENTION.pmu);
+    if (++v.barren < BARREN) return;
+    domain.diagnose(
+      'CV_EXCEPTION_LOOP',
+      `${domain.name}: vCPU ${v.index} took ${BARREN} exceptions in a row without retiring an instruction, the last one '${exception.kind}' to pc 0x${domain.pc(v).toString(16)}.`,
+      "The guest's exception vectors fault themselves: check that they are in memory, mapped and executable.",
+    );
+    domain.end('exception-loop', 0);
+  }
+
+  /** A policy's name, checked against what the architecture offers. */
+  offered(policy: PolicyName): PolicyName {
+    const { policies } = this.arch.arch.offers;
+    if (!policies.includes(policy)) {
+      throw fail('CV_POLICY_NOT_OFFERED', { who: this.arch.arch.name, policy, offered: [...policies] });
+    }
+    return policy;
+  }
+}
+
+/** What a register of unknown reset holds: loud on sight (the pattern that KVM on arm64 uses for the same purpose). */
+const UNKNOWN = 0x1de7_ec7e_dbad_c0den;

@@ -1,0 +1,197 @@
+/**
+ * A bank of counters, of a physical CPU or of a vCPU: which of its counters are armed, what each adds when signals are folded in, and how far the
+ * next overflow is. The registers themselves are in the vCPU's block; nothing here is guest state but the remainders of clock dividers and
+ * which control was last looked at.
+ */
+import type { PmuEvent, Signal } from '@countervisor/contract';
+import type { CompiledArch, CompiledCounter } from '../load/compile.ts';
+import type { Handle } from '../handle.ts';
+import { SIGNAL_INDEX, type SignalClasses } from './classes.ts';
+
+interface Armed {
+  readonly counter: CompiledCounter;
+  /** Word index of its value. */
+  readonly at: number;
+  readonly weights: readonly (readonly [signal: number, amount: number])[];
+  readonly width: number;
+  readonly overflowWidth: number;
+  readonly divisor: number;
+  /** Counts the carries of this counter. */
+  readonly carries: number | undefined;
+}
+
+const TWO32 = 4294967296;
+/** The most of a rare signal that one instruction emits: sixteen bytes moved one by one. */
+const RARE = 16;
+/** A rare signal nearer to its overflow than this is watched instruction by instruction. */
+const NEAR = 4096;
+
+const INSTRUCTION = SIGNAL_INDEX.instruction;
+const PER_INSTRUCTION: ReadonlySet<number> = new Set([
+  SIGNAL_INDEX.instruction,
+  SIGNAL_INDEX.cycle,
+  SIGNAL_INDEX['stall-backend'],
+  SIGNAL_INDEX['stall-frontend'],
+]);
+
+export class Bank {
+  readonly kind: 'pcpu' | 'vcpu';
+  readonly #arch: CompiledArch;
+  #armed: Armed[] = [];
+  /** Remainders of clock dividers, by counter. */
+  readonly remainders: number[];
+  /** Counters that the present instruction wrote: they do not count it (counting rule 3). */
+  readonly #written: Set<number> = new Set();
+  /** What the present instruction adds by software: counter → amount. */
+  readonly #added = new Map<number, number>();
+  /** Instructions that surely cause no overflow, and signals that may at their next occurrence. */
+  budget: number = Number.POSITIVE_INFINITY;
+  critical = 0;
+
+  constructor(kind: 'pcpu' | 'vcpu', arch: CompiledArch) {
+    this.kind = kind;
+    this.#arch = arch;
+    this.remainders = new Array<number>(arch.counters.length).fill(0);
+  }
+
+  get armed(): number {
+    return this.#armed.length;
+  }
+
+  wrote(counter: number): void {
+    this.#written.add(counter);
+  }
+
+  add(counter: number, amount: number): void {
+    this.#added.set(counter, (this.#added.get(counter) ?? 0) + amount);
+  }
+
+  /** The event a counter counts now, if it counts at this level. */
+  counting(view: Handle, counter: CompiledCounter, level: number): PmuEvent | undefined {
+    if (!counter.exists || !this.#arch.arch.pmu.exists(view, counter.index)) return undefined;
+    if (!counter.row.counting(view, level)) return undefined;
+    const id = counter.row.event(view);
+    return id === undefined ? undefined : this.#arch.events.get(id);
+  }
+
+  /** Asks every counter whether it counts at this level, and finds its value's words. */
+  arm(view: Handle, level: number): void {
+    this.#armed = [];
+    for (const counter of this.#arch.counters) {
+      const event = this.counting(view, counter, level);
+      if (event === undefined) continue;
+      this.#armed.push(this.#entry(view, counter, event));
+    }
+  }
+
+  #entry(view: Handle, counter: CompiledCounter, event: PmuEvent): Armed {
+    const amounts = new Map<number, number>();
+    for (const signal of event.counts) {
+      if (signal === 'carry' || signal === 'increment') continue;
+      const index = SIGNAL_INDEX[signal as Signal];
+      amounts.set(index, (amounts.get(index) ?? 0) + 1);
+    }
+    return {
+      counter,
+      at: view.wordOf(counter.value),
+      weights: [...amounts],
+      width: counter.row.width(view),
+      overflowWidth: counter.row.overflowWidth(view),
+      divisor: counter.row.divisor?.(view) ?? 1,
+      carries: event.counts.includes('carry') ? counter.row.neighbour : undefined,
+    };
+  }
+
+  /**
+   * Adds what has happened to every armed counter, in the order of the list, so that a carry reaches its neighbour at the same boundary
+   * (counting rule 7). Only at an instruction's boundary do its own writes and software increments take part. Calls `overflowed` for each that wrapped. Returns whether any did.
+   */
+  fold(m: Int32Array, signals: Float64Array, boundary: boolean, overflowed: (counter: CompiledCounter) => void): boolean {
+    let any = false;
+    const carried = this.#armed.length > 0 ? new Map<number, number>() : undefined;
+    for (const a of this.#armed) {
+      const { index } = a.counter;
+      let amount = 0;
+      if (!this.#written.has(index)) {
+        for (const [signal, weight] of a.weights) amount += (signals[signal] as number) * weight;
+        if (a.divisor > 1) {
+          const all = (this.remainders[index] as number) + amount;
+          this.remainders[index] = all % a.divisor;
+          amount = Math.floor(all / a.divisor);
+        }
+        if (a.carries !== undefined) amount += carried?.get(a.carries) ?? 0;
+        if (boundary) amount += this.#added.get(index) ?? 0;
+      }
+      if (amount === 0) continue;
+      const wraps = increase(m, a, amount);
+      if (wraps === 0) continue;
+      any = true;
+      if (a.overflowWidth === 32) carried?.set(index, wraps);
+      overflowed(a.counter);
+    }
+    if (boundary) {
+      if (this.#written.size > 0) this.#written.clear();
+      if (this.#added.size > 0) this.#added.clear();
+    }
+    return any;
+  }
+
+  /** Adds what happened at another level than the one that is armed: the hypervisor's own work. */
+  charge(view: Handle, level: number, m: Int32Array, signals: Float64Array, overflowed: (counter: CompiledCounter) => void): void {
+    const armed = this.#armed;
+    this.arm(view, level);
+    this.fold(m, signals, false, overflowed);
+    this.#armed = armed;
+  }
+
+  /** How far the next overflow is. Call after `arm` and after `fold`. */
+  measure(m: Int32Array, classes: SignalClasses): void {
+    let budget = Number.POSITIVE_INFINITY;
+    let critical = 0;
+    for (const a of this.#armed) {
+      const left = remaining(m, a);
+      let rate = 0;
+      let rare = 0;
+      for (const [signal, weight] of a.weights) {
+        if (signal === INSTRUCTION) rate += weight;
+        else if (PER_INSTRUCTION.has(signal)) rate += weight * classes.mostCycles;
+        else rare |= 1 << signal;
+      }
+      const least = left * a.divisor - (a.divisor > 1 ? (this.remainders[a.counter.index] as number) : 0);
+      if (rate > 0) budget = Math.min(budget, Math.max(1, Math.ceil(least / (rate + (rare === 0 ? 0 : RARE)))));
+      else if (rare !== 0) {
+        if (least > NEAR * RARE) budget = Math.min(budget, Math.floor(least / RARE));
+        else critical |= rare;
+      }
+    }
+    this.budget = budget;
+    this.critical = critical;
+  }
+}
+
+/** Events until the counter wraps. */
+function remaining(m: Int32Array, a: Armed): number {
+  const lo = (m[a.at] as number) >>> 0;
+  const hi = (m[a.at + 1] as number) >>> 0;
+  if (a.overflowWidth === 32) return TWO32 - lo;
+  const bits = a.overflowWidth - 32;
+  const high = bits === 32 ? hi : hi % 2 ** bits;
+  // Beyond 2^53 the exact distance does not matter: it is never reached in one activation.
+  return (2 ** bits - high) * TWO32 - lo;
+}
+
+/** Adds to the value; returns how many times it carried out of the overflow width. */
+function increase(m: Int32Array, a: Armed, amount: number): number {
+  const lo = ((m[a.at] as number) >>> 0) + amount;
+  const carry = Math.floor(lo / TWO32);
+  m[a.at] = lo | 0;
+  if (a.width <= 32) {
+    m[a.at + 1] = 0;
+    return carry;
+  }
+  const hi = ((m[a.at + 1] as number) >>> 0) + carry;
+  const top = 2 ** (a.width - 32);
+  m[a.at + 1] = (hi % top) | 0;
+  if (a.overflowWidth === 32) return carry;
+  return a.overflowWidth === a.width ? Math.floor(hi / top) : Math.floor(hi / 2 ** (a.overflowWidth - 32));
+}

@@ -1,0 +1,65 @@
+/** What each vPMU policy means: for every role direct or trapped, where the registers live, and what a context switch does with them. */
+import type { Demand, PmuRole, PolicyName } from '@countervisor/contract';
+
+export interface Policy {
+  readonly means: string;
+  readonly demand: Demand;
+  /** Where the guest's PMU registers live while it runs. */
+  readonly home: 'pcpu' | 'vcpu';
+  /** On a switch the registers stay behind, travel with the vCPU, or never were on the physical CPU. */
+  readonly onSwitch: 'leave' | 'carry' | 'virtual';
+  /** Guest-visible history does not depend on slices, neighbours or the number of physical CPUs (counting rule 11). */
+  readonly independent: boolean;
+}
+
+const all = (what: 'direct' | 'trap' | 'absent'): Demand => ({
+  counter: what,
+  selector: what,
+  enable: what,
+  global: what,
+  overflow: what,
+  interrupt: what,
+  identity: what,
+  sampling: what,
+  'user-access': what,
+});
+
+const but = (demand: Demand, changes: Partial<Record<PmuRole, 'direct' | 'trap' | 'absent'>>): Demand => ({ ...demand, ...changes });
+
+export const POLICY_TABLE: Readonly<Record<PolicyName, Policy>> = {
+  off: {
+    means: 'The guest has no PMU; what it touches is trapped.',
+    demand: but(all('trap'), { identity: 'direct' }),
+    home: 'vcpu',
+    onSwitch: 'virtual',
+    independent: true,
+  },
+  passthrough: {
+    means: "The guest has the physical registers as they are; nothing is saved (Xen on Arm, 2021).",
+    demand: all('direct'),
+    home: 'pcpu',
+    onSwitch: 'leave',
+    independent: false,
+  },
+  switched: {
+    means: 'The guest has the physical registers; they are saved and restored on every switch (Xen on Power 2007, Xen vPMU on x86).',
+    demand: all('direct'),
+    home: 'pcpu',
+    onSwitch: 'carry',
+    independent: true,
+  },
+  emulated: {
+    means: 'Every access is trapped and performed on counters of the vCPU, which run only while it does (KVM).',
+    demand: but(all('trap'), { identity: 'direct' }),
+    home: 'vcpu',
+    onSwitch: 'virtual',
+    independent: true,
+  },
+  mediated: {
+    means: 'Counters are direct, selectors and interrupt enables trapped and checked; all are carried (KVM 2025, partitioned PMU on Arm).',
+    demand: but(all('direct'), { selector: 'trap', interrupt: 'trap', identity: 'trap', sampling: 'trap' }),
+    home: 'pcpu',
+    onSwitch: 'carry',
+    independent: true,
+  },
+};

@@ -1,0 +1,83 @@
+/**
+ * A domain's own time (counting rule 11): its vCPUs advance in rounds of a quantum each, whatever slices and physical CPUs there are. Whose turn
+ * it is, and how far the clock jumps when nobody has anything to do, depends on the domain alone.
+ */
+import type { Domain } from '../domain.ts';
+import type { Machine } from '../machine.ts';
+import type { VcpuRuntime } from '../vcpu.ts';
+
+/** Starts the next round: the clock advances by the longest of the present one. */
+function nextRound(machine: Machine, domain: Domain, quantum: number): void {
+  let longest = 0;
+  for (const v of domain.vcpus) {
+    machine.sync(v);
+    longest = Math.max(longest, v.cycles - v.roundStart);
+  }
+  domain.round += longest;
+  domain.turn = 0;
+  for (const v of domain.vcpus) {
+    v.roundStart = v.cycles;
+    v.turn = quantum;
+    v.deadline = null;
+  }
+}
+
+function deadlineOf(v: VcpuRuntime): number | undefined {
+  const deadline = v.domain.platform.deadline(v.handle);
+  return deadline === undefined ? undefined : Number(deadline);
+}
+
+/** A waiting vCPU: awake now, or later in this round when its own deadline says so. */
+function awake(v: VcpuRuntime, quantum: number): boolean {
+  if (!v.waiting) return true;
+  const { platform } = v.domain;
+  if (platform.wakes(v.handle)) {
+    v.waiting = false;
+    return true;
+  }
+  const deadline = deadlineOf(v);
+  const now = v.domain.now(v);
+  const jump = deadline === undefined ? Number.POSITIVE_INFINITY : deadline - now;
+  if (jump <= 0 || jump >= quantum) return false;
+  v.roundStart -= jump;
+  if (!platform.wakes(v.handle)) {
+    v.roundStart += jump;
+    return false;
+  }
+  v.turn = Math.max(1, v.turn - jump);
+  v.waiting = false;
+  return true;
+}
+
+/** The vCPU of this domain whose turn it is; ends the domain when it would wait for ever. */
+export function nextOf(machine: Machine, domain: Domain): VcpuRuntime | undefined {
+  const on = domain.vcpus.filter((v) => v.on);
+  if (on.length === 0) {
+    domain.end('off', 0);
+    return undefined;
+  }
+  // Alone, a vCPU needs no turns: its round ends when it waits.
+  const quantum = on.length === 1 ? Number.MAX_SAFE_INTEGER : machine.quantum;
+  for (let pass = 0; pass < 3; pass++) {
+    while (domain.turn < domain.vcpus.length) {
+      const v = domain.vcpus[domain.turn] as VcpuRuntime;
+      if (v.on && v.turn > 0 && awake(v, quantum)) return v;
+      domain.turn++;
+    }
+    const moved = domain.vcpus.some((v) => v.cycles !== v.roundStart);
+    nextRound(machine, domain, quantum);
+    if (moved || pass === 0) continue;
+    const deadlines = on.filter((v) => v.waiting).map(deadlineOf).filter((d) => d !== undefined && d > domain.round);
+    if (deadlines.length === 0) break;
+    domain.round = Math.min(...(deadlines as number[]));
+  }
+  if (on.every((v) => v.waiting)) {
+    domain.diagnose(
+      'CV_WAITS_FOR_EVER',
+      `${domain.name}: every vCPU waits for an interrupt, and nothing is left that could raise one.`,
+      'Enable a timer or an interrupt before the guest waits, or let it power off.',
+    );
+    domain.end('waits-for-ever', 0);
+  }
+  return undefined;
+}

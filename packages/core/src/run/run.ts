@@ -1,0 +1,129 @@
+/** The run: whose turn it is, for how long, and what is looked at between two activations of the engine. */
+import type { Domain } from '../domain.ts';
+import { ATTENTION } from '../engine/engine.ts';
+import { step } from '../engine/stepper.ts';
+import type { Machine } from '../machine.ts';
+import type { Pcpu } from '../pcpu.ts';
+import type { Handle } from '../handle.ts';
+import { leave, switchTo } from '../switch/switch.ts';
+import type { VcpuRuntime } from '../vcpu.ts';
+import { nextOf } from './rounds.ts';
+
+/** No activation is longer (engine constraint 3). */
+const ACTIVATION = 1_000_000;
+
+/** Looks at everything that changed, until nothing does: an interrupt taken changes the level, a level changes what counts. */
+export function settle(machine: Machine, v: VcpuRuntime): void {
+  const { domain } = v;
+  const x = domain.engine;
+  const pcpu = v.pcpu as Pcpu;
+  let measure = false;
+  for (;;) {
+    if (machine.fold(v, true)) measure = true;
+    const what = x.attention | v.attention;
+    x.attention = 0;
+    v.attention = 0;
+    if ((what & ATTENTION.translation) !== 0) x.flush();
+    if ((what & (ATTENTION.translation | ATTENTION.level)) !== 0) {
+      v.level = machine.arch.arch.level(v.handle);
+      x.relevel();
+    }
+    if ((what & ATTENTION.decode) !== 0) {
+      x.page = undefined;
+      x.pageLo = -1;
+    }
+    if ((what & (ATTENTION.pmu | ATTENTION.level)) !== 0) {
+      pcpu.bank.arm(pcpu.view as Handle, v.level);
+      v.bank?.arm(v.handle, v.level);
+      measure = true;
+    }
+    if (domain.ended !== undefined || !v.on) break;
+    const due = v.deadline != null && domain.now(v) >= v.deadline;
+    if (due) v.deadline = null;
+    if (!due && (what & (ATTENTION.interrupts | ATTENTION.pmu | ATTENTION.level)) === 0) break;
+    const exception = domain.platform.interrupt(v.handle);
+    if (exception === undefined) {
+      if (x.attention === 0 && v.attention === 0) break;
+      continue;
+    }
+    if (machine.events.wanted('irq')) {
+      machine.events.tell('irq', { domain: domain.name, vcpu: v.index, pc: domain.pc(v), exception: exception.kind, icount: v.instructions });
+    }
+    machine.take(v, exception);
+  }
+  void measure;
+  pcpu.bank.measure(x.m, machine.classes);
+  v.bank?.measure(x.m, machine.classes);
+}
+
+/** Instructions that surely reach no deadline of the vCPU's. */
+function untilDeadline(machine: Machine, v: VcpuRuntime): number {
+  if (v.deadline === null) {
+    const deadline = v.domain.platform.deadline(v.handle);
+    v.deadline = deadline === undefined ? undefined : Number(deadline);
+  }
+  if (v.deadline === undefined) return Number.POSITIVE_INFINITY;
+  return Math.max(1, Math.ceil((v.deadline - v.domain.now(v)) / machine.classes.mostCycles));
+}
+
+/** Runs a vCPU that is on its physical CPU for at most `units`; returns the units used. */
+function execute(machine: Machine, v: VcpuRuntime, units: number): number {
+  const { domain } = v;
+  const x = domain.engine;
+  const pcpu = v.pcpu as Pcpu;
+  machine.running = v;
+  x.enter(v, pcpu.index);
+  x.attention |= v.attention;
+  let used = 0;
+  try {
+    for (;;) {
+      settle(machine, v);
+      if (used >= units || !v.on || v.waiting || domain.ended !== undefined || v.turn === 0) break;
+      const budget = Math.min(units - used, v.turn, pcpu.bank.budget, v.bank?.budget ?? Number.POSITIVE_INFINITY, untilDeadline(machine, v), ACTIVATION);
+      x.critical = pcpu.bank.critical | (v.bank?.critical ?? 0);
+      const done = step(x, budget);
+      used += done;
+      if (v.turn !== 0) v.turn = Math.max(0, v.turn - done);
+    }
+  } finally {
+    machine.running = undefined;
+  }
+  return used;
+}
+
+/** The next vCPU for this physical CPU, in round-robin order over those that belong to it. */
+function pick(machine: Machine, pcpu: Pcpu, stopped: ReadonlySet<Domain>): VcpuRuntime | undefined {
+  const mine = machine.domains.filter((d) => d.ended === undefined && !d.paused && !stopped.has(d));
+  for (let i = 0; i < mine.length; i++) {
+    const domain = mine[(pcpu.next + i) % mine.length] as Domain;
+    const v = nextOf(machine, domain);
+    if (v === undefined || home(machine, v) !== pcpu.index) continue;
+    pcpu.next = (mine.indexOf(domain) + 1) % mine.length;
+    return v;
+  }
+  return undefined;
+}
+
+/** The physical CPU a vCPU belongs to: fixed, so that a run depends on nothing but its configuration. */
+function home(machine: Machine, v: VcpuRuntime): number {
+  const position = machine.domains.indexOf(v.domain) + v.index;
+  return v.pins[position % v.pins.length] as number;
+}
+
+export function run(machine: Machine, until: number): void {
+  const stopped = new Set<Domain>();
+  for (;;) {
+    let busy = false;
+    for (const pcpu of machine.pcpus) {
+      const v = pick(machine, pcpu, stopped);
+      if (v === undefined) continue;
+      busy = true;
+      switchTo(machine, pcpu, v);
+      const left = until - v.domain.instructions();
+      execute(machine, v, Math.min(machine.slice, Math.max(0, left)));
+      if (v.domain.instructions() >= until) stopped.add(v.domain);
+      if (v.domain.ended !== undefined) for (const other of v.domain.vcpus) if (other.pcpu !== undefined) leave(machine, other.pcpu);
+    }
+    if (!busy) return;
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * The context switch, one road on every architecture. Out: controls, freeze, counters; in: the mirror image, counters first, the controls that
+ * start them last. Whatever the policy, the physical bank itself first moves unchanged from one block to the next: that is the hardware staying
+ * where it is.
+ */
+import type { SwitchPlan, Writes } from '@countervisor/contract';
+import { Handle } from '../handle.ts';
+import type { CompiledRegister } from '../load/compile.ts';
+import { ATTENTION } from '../engine/engine.ts';
+import type { Machine } from '../machine.ts';
+import type { Pcpu } from '../pcpu.ts';
+import type { VcpuRuntime } from '../vcpu.ts';
+
+function plan(machine: Machine): SwitchPlan {
+  return { ...machine.arch.arch.switching, ...machine.personality.switching?.(machine.mode) };
+}
+
+const hex = (v: bigint): string => `0x${v.toString(16)}`;
+
+/** Words of the live bank in a vCPU's block. */
+function live(v: VcpuRuntime, words: number): Int32Array {
+  const at = v.s + (v.domain.memory.layout.live >> 2);
+  return v.domain.memory.words.subarray(at, at + words);
+}
+
+function existing(machine: Machine, names: readonly string[]): CompiledRegister[] {
+  return names.map((name) => machine.arch.byName.get(name)).filter((r): r is CompiledRegister => r?.exists === true);
+}
+
+/** The vCPU's own slots, whatever its policy: where a carried register waits. */
+const own = (v: VcpuRuntime): Handle => new Handle(v, false);
+
+function out(machine: Machine, v: VcpuRuntime, names: readonly string[], steps: string[]): void {
+  const physical = new Handle(v, true);
+  for (const register of existing(machine, names)) {
+    const value = physical.raw(register);
+    own(v).store(register, value);
+    steps.push(`save ${register.name} ${hex(value)}`);
+  }
+}
+
+function back(machine: Machine, v: VcpuRuntime, names: readonly string[], steps: string[]): void {
+  const physical = new Handle(v, true);
+  for (const register of existing(machine, names)) {
+    const value = own(v).raw(register);
+    physical.store(register, value);
+    steps.push(`restore ${register.name} ${hex(value)}`);
+  }
+}
+
+function write(machine: Machine, v: VcpuRuntime, writes: Writes, why: string, steps: string[]): void {
+  const physical = new Handle(v, true);
+  for (const [name, value] of writes) {
+    const register = machine.arch.byName.get(name);
+    if (register?.exists !== true) continue;
+    physical.store(register, value & register.mask);
+    steps.push(`${why} ${name} ${hex(value)}`);
+  }
+}
+
+/** The vCPU leaves its physical CPU, which keeps its bank. */
+export function leave(machine: Machine, pcpu: Pcpu, steps: string[] = []): void {
+  const v = pcpu.current;
+  if (v === undefined) return;
+  const order = plan(machine);
+  const { onSwitch, home } = v.domain.policy;
+  if (onSwitch === 'carry') {
+    out(machine, v, order.controls, steps);
+    write(machine, v, order.freeze, 'freeze', steps);
+    out(machine, v, order.counters, steps);
+    v.remainders = [...pcpu.bank.remainders];
+  } else if (home === 'pcpu') {
+    // Nothing is saved; what the guest last saw is kept for the report alone and never restored.
+    out(machine, v, [...order.controls, ...order.counters], []);
+  }
+  order.contextSwitchFrom?.(v.handle);
+  pcpu.rest.set(live(v, pcpu.rest.length));
+  v.pcpu = undefined;
+  pcpu.current = undefined;
+  pcpu.view = undefined;
+}
+
+function enter(machine: Machine, pcpu: Pcpu, v: VcpuRuntime, steps: string[]): void {
+  const order = plan(machine);
+  live(v, pcpu.rest.length).set(pcpu.rest);
+  v.pcpu = pcpu;
+  pcpu.current = v;
+  pcpu.view = new Handle(v, true);
+  machine.charge(v, 'switch');
+  const { demand, onSwitch } = v.domain.policy;
+  const { personality, mode } = machine;
+  if (personality.enforce === undefined) write(machine, v, machine.arch.arch.enforce(demand, v.handle), 'enforce', steps);
+  if (onSwitch === 'carry') {
+    back(machine, v, [...order.counters].reverse(), steps);
+    back(machine, v, [...order.controls].reverse(), steps);
+    if (v.remainders !== undefined) pcpu.bank.remainders.splice(0, v.remainders.length, ...v.remainders);
+  }
+  order.contextSwitchTo?.(v.handle);
+  if (personality.enforce !== undefined) write(machine, v, personality.enforce(mode, demand, v.handle), 'enforce', steps);
+  v.switches++;
+  pcpu.switches++;
+  machine.attend(v, ATTENTION.pmu | ATTENTION.level | ATTENTION.interrupts | ATTENTION.translation);
+}
+
+/** The only caller of the hooks. Nothing happens when the vCPU is there already. */
+export function switchTo(machine: Machine, pcpu: Pcpu, next: VcpuRuntime): void {
+  const from = pcpu.current;
+  if (from === next) return;
+  const steps: string[] = [];
+  if (next.pcpu !== undefined) leave(machine, next.pcpu);
+  leave(machine, pcpu, steps);
+  enter(machine, pcpu, next, steps);
+  if (!machine.events.wanted('switch')) return;
+  machine.events.tell('switch', {
+    pcpu: pcpu.index,
+    from: from?.name ?? 'idle',
+    to: next.name,
+    icount: pcpu.instructions,
+    steps,
+  });
+}
