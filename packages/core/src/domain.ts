@@ -150,6 +150,10 @@ export class Domain {
     return this.#devices;
   }
 
+  setDevices(states: Readonly<Record<string, DeviceState[]>>): void {
+    for (const [name, state] of Object.entries(states)) this.#devices.set(name, state);
+  }
+
   line(v: VcpuRuntime, source: string): boolean {
     if (source === this.arch.arch.pmu.source) {
       return this.pmuInterrupt && this.arch.arch.pmu.line(v.handle);

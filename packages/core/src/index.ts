@@ -1,1 +1,23 @@
+/** The door of core: make a machine, add domains, run, read. */
+export { CONSOLE_LIMIT, Domain, type DomainConfig, type Ending } from './domain.ts';
+export { Handle } from './handle.ts';
+export {
+  type CompiledArch,
+  type CompiledCause,
+  type CompiledCounter,
+  type CompiledGroup,
+  type CompiledRegister,
+  compile,
+} from './load/compile.ts';
+export { cpuModel } from './load/cpu.ts';
+export { load } from './load/load.ts';
+export { CAPABILITIES } from './load/negotiate.ts';
+export { PluginRefused } from './load/validate.ts';
+export { Machine, type MachineConfig, type Work } from './machine.ts';
+export { POLICY_TABLE, type Policy } from './policy/table.ts';
+export { ERRORS, type ErrorCode, fail } from './report/errors.ts';
+export { type EventMap, type EventName, Events } from './report/events.ts';
+export { near } from './report/near.ts';
+export { type CounterReport, type DomainReport, summaries, summary } from './report/summary.ts';
+export { type DomainState, type MachineState, restore, state, type VcpuState } from './snapshot/state.ts';
 export * from './toolstack/index.ts';

@@ -151,6 +151,9 @@ export const ERRORS = {
       'Give the domain less memory, or run fewer domains in one process.',
     ),
 
+  CV_STATE: (f: { why: string }): Said =>
+    said(`This state ${f.why}.`, 'Restore it into a machine made from the configuration it was saved from.'),
+
   // — A guest at run time ——————————————————————————————————————————————————————————————————————————————————————————————————
   CV_UNKNOWN_REGISTER: (f: {
     arch: string;

@@ -72,11 +72,7 @@ describe('parseXlConfig', () => {
     ['+= on strings', 'a = "x"\na += "y"\na += 1', { a: q('xy1') }],
     ['+= on lists', 'a = [1]\na += [2, 3]\na += []', { a: ['1', '2', '3'] }],
     ['+= of something new', 'a += 5', { a: '5' }],
-    [
-      'names that mean something in JavaScript',
-      'constructor = 1\ntoString = 2'.toLowerCase(),
-      { constructor: '1', tostring: '2' },
-    ],
+    ['names that mean something in JavaScript', 'constructor = 1\ntostring = 2', { constructor: '1', tostring: '2' }],
   ])('reads %s', (_, text, values) => {
     expect(read(text)).toEqual(values);
   });
@@ -262,9 +258,10 @@ describe('properties', () => {
           const { code, remedy, place: at } = error as CountervisorError;
           expect(code).toMatch(/^CV_XLCFG_/);
           expect(remedy).not.toBe('');
-          const lines = (at?.file === 'a.cfg' ? text : overrides[at!.line - 1]!).split('\n');
-          const line = at?.file === 'a.cfg' ? lines[at.line - 1] : lines[0];
-          expect(line === undefined || lines.length > 1 || at!.column <= line.length + 1).toBe(true);
+          if (at?.file !== 'a.cfg') return;
+          const line = text.split('\n')[at.line - 1];
+          expect(line).toBeDefined();
+          expect(at.column).toBeLessThanOrEqual(line!.length + 1);
         }
       }),
       { numRuns: 1000 },

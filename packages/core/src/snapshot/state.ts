@@ -1,0 +1,208 @@
+/**
+ * A machine as plain data and back: registers, counters, memory, devices, clocks and consoles. Translations and decoded code are not state: they
+ * are made anew. Numbers, bigints, strings, arrays and objects only, so that any format can hold it.
+ */
+import type { DeviceState } from '@countervisor/contract';
+import type { Domain, Ending } from '../domain.ts';
+import { Handle } from '../handle.ts';
+import type { Machine } from '../machine.ts';
+import { PAGE } from '../memory/layout.ts';
+import { fail } from '../report/errors.ts';
+import type { VcpuRuntime } from '../vcpu.ts';
+
+export interface VcpuState {
+  readonly on: boolean;
+  readonly waiting: boolean;
+  readonly level: number;
+  readonly instructions: number;
+  readonly cycles: number;
+  readonly roundStart: number;
+  readonly turn: number;
+  readonly barren: number;
+  readonly switches: number;
+  readonly exits: Readonly<Record<string, number>>;
+  /** Clock-divider remainders: of its own bank, and of those that travel. */
+  readonly remainders: readonly number[];
+  readonly carried: readonly number[];
+}
+
+export interface DomainState {
+  readonly name: string;
+  readonly round: number;
+  readonly turn: number;
+  readonly paused: boolean;
+  readonly ended: Ending | undefined;
+  /** Bytes, hexadecimal. */
+  readonly console: string;
+  readonly dropped: number;
+  readonly devices: Readonly<Record<string, readonly DeviceState[]>>;
+  /** The vCPU blocks, hexadecimal. */
+  readonly blocks: string;
+  /** Pages of RAM that are not all zero: offset in RAM and bytes, hexadecimal. */
+  readonly ram: readonly (readonly [offset: number, bytes: string])[];
+  readonly vcpus: readonly VcpuState[];
+}
+
+export interface MachineState {
+  readonly contract: number;
+  readonly arch: string;
+  readonly cpu: string;
+  readonly personality: string;
+  readonly mode: string;
+  readonly pcpus: readonly {
+    readonly rest: string;
+    readonly remainders: readonly number[];
+    readonly cycles: number;
+    readonly instructions: number;
+    readonly switches: number;
+    readonly next: number;
+    /** Position of the domain, and of the vCPU in it, that is loaded. */
+    readonly current: readonly [domain: number, vcpu: number] | undefined;
+  }[];
+  readonly domains: readonly DomainState[];
+}
+
+const DIGITS = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
+
+function hex(bytes: Uint8Array): string {
+  let out = '';
+  for (const byte of bytes) out += DIGITS[byte];
+  return out;
+}
+
+function bytes(text: string, into: Uint8Array): void {
+  if (text.length !== into.length * 2) throw fail('CV_STATE', { why: `holds ${text.length / 2} bytes where ${into.length} belong` });
+  for (let i = 0; i < into.length; i++) into[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
+}
+
+const asBytes = (words: Int32Array): Uint8Array => new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+
+/** A device's state is flat: values and lists of them. */
+function copy(state: DeviceState): DeviceState {
+  return Object.fromEntries(Object.entries(state).map(([k, v]) => [k, Array.isArray(v) ? (v.slice() as number[]) : v]));
+}
+
+function vcpuState(v: VcpuRuntime): VcpuState {
+  return {
+    on: v.on,
+    waiting: v.waiting,
+    level: v.level,
+    instructions: v.instructions,
+    cycles: v.cycles,
+    roundStart: v.roundStart,
+    turn: v.turn,
+    barren: v.barren,
+    switches: v.switches,
+    exits: Object.fromEntries(v.exits),
+    remainders: v.bank?.remainders.slice() ?? [],
+    carried: v.remainders?.slice() ?? [],
+  };
+}
+
+function domainState(domain: Domain): DomainState {
+  const { memory } = domain;
+  const { layout } = memory;
+  const ram: [number, string][] = [];
+  for (let at = layout.ram; at < layout.bytes; at += PAGE) {
+    const page = memory.bytes.subarray(at, at + PAGE);
+    if (page.some((b) => b !== 0)) ram.push([at - layout.ram, hex(page)]);
+  }
+  return {
+    name: domain.name,
+    round: domain.round,
+    turn: domain.turn,
+    paused: domain.paused,
+    ended: domain.ended,
+    console: hex(domain.consoleBytes()),
+    dropped: domain.dropped,
+    devices: Object.fromEntries([...domain.devices()].map(([name, states]) => [name, states.map(copy)])),
+    blocks: hex(memory.bytes.subarray(layout.vcpus, layout.vcpus + layout.block * domain.vcpus.length)),
+    ram,
+    vcpus: domain.vcpus.map(vcpuState),
+  };
+}
+
+/** Everything a guest can observe, and what the run needs to go on. Between two calls of `run` only. */
+export function state(machine: Machine): MachineState {
+  return {
+    contract: machine.arch.arch.contract,
+    arch: machine.arch.arch.name,
+    cpu: machine.arch.cpu.name,
+    personality: machine.personality.name,
+    mode: machine.mode,
+    pcpus: machine.pcpus.map((p) => ({
+      rest: hex(asBytes(p.rest)),
+      remainders: p.bank.remainders.slice(),
+      cycles: p.cycles,
+      instructions: p.instructions,
+      switches: p.switches,
+      next: p.next,
+      current: p.current && ([machine.domains.indexOf(p.current.domain), p.current.index] as const),
+    })),
+    domains: machine.domains.map(domainState),
+  };
+}
+
+function restoreVcpu(v: VcpuRuntime, s: VcpuState): void {
+  const { exits, remainders, carried, ...numbers } = s;
+  Object.assign(v, numbers);
+  v.exits.clear();
+  for (const [cause, n] of Object.entries(exits)) v.exits.set(cause, n);
+  v.bank?.remainders.splice(0, remainders.length, ...remainders);
+  v.remainders = carried.length > 0 ? [...carried] : undefined;
+  v.deadline = null;
+  v.attention = 31;
+  v.pcpu = undefined;
+}
+
+function restoreDomain(domain: Domain, s: DomainState): void {
+  const { memory } = domain;
+  const { layout } = memory;
+  if (s.name !== domain.name || s.vcpus.length !== domain.vcpus.length) {
+    throw fail('CV_STATE', { why: `is of a domain ${s.name} with ${s.vcpus.length} vCPUs, not of ${domain.name} with ${domain.vcpus.length}` });
+  }
+  domain.round = s.round;
+  domain.turn = s.turn;
+  domain.paused = s.paused;
+  domain.ended = s.ended;
+  const text = new Uint8Array(s.console.length / 2);
+  bytes(s.console, text);
+  domain.setConsole(text, s.dropped);
+  domain.setDevices(Object.fromEntries(Object.entries(s.devices).map(([name, states]) => [name, states.map(copy)])));
+  bytes(s.blocks, memory.bytes.subarray(layout.vcpus, layout.vcpus + layout.block * domain.vcpus.length));
+  memory.bytes.fill(0, layout.ram, layout.bytes);
+  for (const [offset, page] of s.ram) {
+    if (offset < 0 || layout.ram + offset + PAGE > layout.bytes) throw fail('CV_STATE', { why: `has a page at ${offset}, outside the memory` });
+    bytes(page, memory.bytes.subarray(layout.ram + offset, layout.ram + offset + PAGE));
+  }
+  domain.vcpus.forEach((v, i) => restoreVcpu(v, s.vcpus[i] as VcpuState));
+  domain.engine.dropCode();
+  domain.engine.flush();
+}
+
+/** Puts a state into a machine made from the same configuration. Refused before anything changes when it is another one's. */
+export function restore(machine: Machine, s: MachineState): void {
+  if (s.contract !== machine.arch.arch.contract || s.arch !== machine.arch.arch.name || s.cpu !== machine.arch.cpu.name) {
+    throw fail('CV_STATE', { why: `is of ${s.arch} ${s.cpu}, contract ${s.contract}` });
+  }
+  if (s.personality !== machine.personality.name || s.mode !== machine.mode) {
+    throw fail('CV_STATE', { why: `is of the personality ${s.personality}:${s.mode}` });
+  }
+  if (s.pcpus.length !== machine.pcpus.length || s.domains.length !== machine.domains.length) {
+    throw fail('CV_STATE', { why: `has ${s.pcpus.length} physical CPUs and ${s.domains.length} domains` });
+  }
+  s.domains.forEach((d, i) => restoreDomain(machine.domains[i] as Domain, d));
+  s.pcpus.forEach((p, i) => {
+    const pcpu = machine.pcpus[i] as (typeof machine.pcpus)[number];
+    bytes(p.rest, asBytes(pcpu.rest));
+    pcpu.bank.remainders.splice(0, p.remainders.length, ...p.remainders);
+    pcpu.cycles = p.cycles;
+    pcpu.instructions = p.instructions;
+    pcpu.switches = p.switches;
+    pcpu.next = p.next;
+    const v = p.current && machine.domains[p.current[0]]?.vcpus[p.current[1]];
+    pcpu.current = v;
+    pcpu.view = v && new Handle(v, true);
+    if (v !== undefined) v.pcpu = pcpu;
+  });
+}
