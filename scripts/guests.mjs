@@ -1,7 +1,7 @@
 // `npm run guests`: builds the guest images from guests/ with Debian's cross compiler.
 // `npm run guests -- --check`: builds them elsewhere and compares with the committed ones, byte for byte.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,8 +26,9 @@ const ARCHITECTURES = {
 /** Nothing from the host's libraries, and nothing in the image that tells where or when it was built. */
 const FLAGS = [
   '-std=gnu11 -O2 -Wall -Wextra -Werror -ffreestanding -nostdlib -static -fno-stack-protector -fno-ident',
-  '-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-builtin -ffunction-sections -fdata-sections -ffile-prefix-map=.=',
-  '-Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--strip-debug -Wl,--discard-locals -Wl,--gc-sections -Wl,-z,norelro',
+  '-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-builtin -ffunction-sections -fdata-sections',
+  '-ffile-prefix-map=.= -Wl,--build-id=none -Wl,--strip-debug -Wl,--discard-locals -Wl,--gc-sections',
+  '-Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,-z,norelro',
 ].flatMap((line) => line.split(' '));
 
 /** The file names of a folder that end so, in a fixed order. */
@@ -61,6 +62,7 @@ function build(arch, out) {
     if (error) fail(`${compiler} does not run (${error.message}). Install Debian's package ${debian}.`);
     if (stderr) console.error(stderr);
     if (status !== 0) fail(`${arch}: ${image} was not built.`);
+    chmodSync(join(out, image), 0o644);
     return image;
   });
 }
@@ -91,5 +93,6 @@ for (const arch of Object.keys(ARCHITECTURES)) {
 }
 if (differing.length > 0) {
   for (const path of differing) console.error(`${path} is not what its sources give.`);
-  fail('Run `npm run guests` with the compiler named there, and commit the images.');
+  const wanted = Object.values(ARCHITECTURES).map((arch) => arch.package);
+  fail(`Run \`npm run guests\` with ${wanted.join(', ')} and commit the images; another compiler gives other bytes.`);
 }

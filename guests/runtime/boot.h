@@ -1,0 +1,16 @@
+// From the start-up code to a program's main, and out again.
+#pragma once
+
+#include "types.h"
+
+// Every program defines this. `bootargs` is /chosen/bootargs of the device tree, or "".
+int main(const char *bootargs);
+
+// Whether `word` is one of the space-separated words of `text`.
+bool has_word(const char *text, const char *word);
+
+// The field's exit protocol: "\nEXIT: STATUS=%d" with (code << 1) | 1, then the machine's power-off call.
+_Noreturn void exit(int code);
+
+// What the platform provides.
+_Noreturn void power_off(void);
