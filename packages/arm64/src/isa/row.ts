@@ -21,6 +21,8 @@ const WIDTHS = {
   immr: 6,
   imms: 6,
   shift: 2,
+  size: 2,
+  opc: 2,
   option: 3,
   cond: 4,
   nzcv: 4,

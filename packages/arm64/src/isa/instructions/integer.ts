@@ -465,14 +465,14 @@ const flagManipulation: readonly Row[] = [
       { needs: 'flagm' },
     ),
   ),
-  row('CFINV', 'alu', '1101010100 0 00 000 0100 xxxx 000 11111', (b) => b.set('C', b.xor(b.get('C'), b.constant(1))), {
+  row('CFINV', 'alu', '1101010100 0 00 000 0100 0000 000 11111', (b) => b.set('C', b.xor(b.get('C'), b.constant(1))), {
     needs: 'flagm',
   }),
   // From Arm's floating-point flags to another convention and back.
   row(
     'XAFLAG',
     'alu',
-    '1101010100 0 00 000 0100 xxxx 001 11111',
+    '1101010100 0 00 000 0100 0000 001 11111',
     (b) => {
       const [c, z] = [b.get('C'), b.get('Z')];
       setFlags(b, { n: b.eq(b.or(c, z), b.constant(0)), z: b.and(z, c), c: b.or(c, z), v: b.ltu(c, z) });
@@ -482,7 +482,7 @@ const flagManipulation: readonly Row[] = [
   row(
     'AXFLAG',
     'alu',
-    '1101010100 0 00 000 0100 xxxx 010 11111',
+    '1101010100 0 00 000 0100 0000 010 11111',
     (b) => {
       const [v, z, c] = [b.get('V'), b.get('Z'), b.get('C')];
       const zero = b.constant(0);
