@@ -4,6 +4,7 @@ export { type Arch, CONTRACT, defineArch } from './arch.ts';
 export { extract, insert, mask, ones, span } from './bits.ts';
 export type { CpuModel, CpuRow, CpuSetting } from './cpu.ts';
 export type * from './devicetree.ts';
+export { ELF_MACHINES, elfMachine } from './elf.ts';
 export * from './error.ts';
 export { family } from './family.ts';
 export type { HypercallConvention, HypercallService, Hypercalls } from './hypercall.ts';
