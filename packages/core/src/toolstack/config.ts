@@ -222,7 +222,7 @@ function few(
 function domainType(xl: XlConfig, type: string | undefined, builder: string | undefined): DomainType | undefined {
   const old = builder === undefined ? undefined : builder === 'hvm' ? 'hvm' : 'pv';
   if (type !== undefined && old !== undefined && type !== old) {
-    const why = `'builder' and 'type' contradict each other: ${builder} means ${old}.`;
+    const why = `'builder' and 'type' contradict each other: builder = "${builder}" means type = "${old}".`;
     throw fault('CV_XLCFG_CONFLICT', xl, 'builder', why, 'Remove builder.');
   }
   return (type ?? old) as DomainType | undefined;

@@ -2,7 +2,7 @@
 import { CountervisorError, type Place } from '@countervisor/contract';
 
 /** UTF-16 units; a configuration is a page or two. */
-export const LARGEST = 1 << 20;
+export const LARGEST: number = 1 << 20;
 
 export type Mark = '=' | '+=' | '[' | ']' | ',' | ';';
 
