@@ -35,14 +35,14 @@ export const POLICY_TABLE: Readonly<Record<PolicyName, Policy>> = {
     independent: true,
   },
   passthrough: {
-    means: "The guest has the physical registers as they are; nothing is saved (Xen on Arm, 2021).",
+    means: "The guest has the physical registers as they are; nothing is saved (Xen, 2021).",
     demand: all('direct'),
     home: 'pcpu',
     onSwitch: 'leave',
     independent: false,
   },
   switched: {
-    means: 'The guest has the physical registers; they are saved and restored on every switch (Xen on Power 2007, Xen vPMU on x86).',
+    means: 'The guest has the physical registers; they are saved and restored on every switch (Xen, 2007 and since).',
     demand: all('direct'),
     home: 'pcpu',
     onSwitch: 'carry',
@@ -56,7 +56,7 @@ export const POLICY_TABLE: Readonly<Record<PolicyName, Policy>> = {
     independent: true,
   },
   mediated: {
-    means: 'Counters are direct, selectors and interrupt enables trapped and checked; all are carried (KVM 2025, partitioned PMU on Arm).',
+    means: 'Counters are direct, selectors and interrupt enables trapped and checked; all are carried (KVM 2025).',
     demand: but(all('direct'), { selector: 'trap', interrupt: 'trap', identity: 'trap', sampling: 'trap' }),
     home: 'pcpu',
     onSwitch: 'carry',

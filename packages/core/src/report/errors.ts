@@ -151,6 +151,11 @@ export const ERRORS = {
       'Give the domain less memory, or run fewer domains in one process.',
     ),
 
+  CV_NO_ROOM: (f: { what: string; at: string; bytes: string; domain: string }): Said =>
+    said(
+      `${f.what} needs ${f.bytes} bytes at ${f.at}, which the memory of ${f.domain} does not have.`,
+      'Give the domain more memory.',
+    ),
   CV_STATE: (f: { why: string }): Said =>
     said(`This state ${f.why}.`, 'Restore it into a machine made from the configuration it was saved from.'),
 
