@@ -15,6 +15,7 @@ import type { CompiledArch } from './load/compile.ts';
 import type { Machine } from './machine.ts';
 import { layout } from './memory/layout.ts';
 import { DomainMemory } from './memory/memory.ts';
+import { Observer } from './pmu/observe.ts';
 import { POLICY_TABLE, type Policy } from './policy/table.ts';
 import { controlOf } from './run/control.ts';
 import { doors } from './run/doors.ts';
@@ -64,6 +65,8 @@ export class Domain {
   readonly pmuInterrupt: boolean;
   ended: Ending | undefined;
   paused = false;
+  /** Counts what the domain really does; absent while nobody asks. */
+  observer: Observer | undefined;
   /** Cycles on the domain's clock at the start of the present round. */
   round = 0;
   /** Whose turn it is in the present round. */
@@ -125,6 +128,25 @@ export class Domain {
       if (register.home === 'pcpu' || register.row.derive !== undefined || register.row.view !== undefined) continue;
       handle.store(register, this.machine.resetValue(register, v.handle));
     }
+  }
+
+  /** Counts from now on every signal of this domain, whatever its PMU does. */
+  observe(): Observer {
+    this.observer ??= new Observer(this.arch.levels.length);
+    return this.observer;
+  }
+
+  /** Pauses the domain before it executes the instruction at this virtual address, once. */
+  stopAt(pc: bigint): void {
+    const { engine } = this;
+    engine.stop = {
+      pc,
+      reached: () => {
+        engine.stop = undefined;
+        this.paused = true;
+      },
+    };
+    engine.dropCode();
   }
 
   now(v: VcpuRuntime): number {

@@ -14,6 +14,7 @@ export { load } from './load/load.ts';
 export { CAPABILITIES } from './load/negotiate.ts';
 export { PluginRefused } from './load/validate.ts';
 export { Machine, type MachineConfig, type Work } from './machine.ts';
+export { COUNTER_SIGNALS, Observer } from './pmu/observe.ts';
 export { POLICY_TABLE, type Policy } from './policy/table.ts';
 export { ERRORS, type ErrorCode, fail } from './report/errors.ts';
 export { type EventMap, type EventName, Events } from './report/events.ts';

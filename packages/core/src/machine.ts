@@ -12,7 +12,7 @@ import { SIGNAL_INDEX, SIGNAL_NAMES, SignalClasses } from './pmu/classes.ts';
 import { Events } from './report/events.ts';
 import { fail } from './report/errors.ts';
 import { near } from './report/near.ts';
-import { run } from './run/run.ts';
+import { pass, run } from './run/run.ts';
 import type { VcpuRuntime } from './vcpu.ts';
 
 /** Instructions and cycles that the hypervisor spends, at its own level (counting rule 8). */
@@ -139,6 +139,11 @@ export class Machine {
     run(this, options.until ?? Number.POSITIVE_INFINITY);
   }
 
+  /** One turn of every physical CPU, so that a caller can look up in between. False: nobody has anything left to do. */
+  pass(options: { readonly until?: number } = {}): boolean {
+    return pass(this, options.until ?? Number.POSITIVE_INFINITY);
+  }
+
   /** Makes a vCPU ready for its first instruction. */
   power(v: VcpuRuntime, writes: Writes): void {
     for (const [name, value] of writes) v.handle.set(name, value);
@@ -199,6 +204,7 @@ export class Machine {
         if (amount !== 0) signals[signal] = (signals[signal] as number) + n * amount;
       }
     }
+    v.domain.observer?.add(v.level, signals);
     const retired = signals[SIGNAL_INDEX.instruction] as number;
     const cycles = signals[SIGNAL_INDEX.cycle] as number;
     if (retired > 0) v.barren = 0;
@@ -243,6 +249,7 @@ export class Machine {
     const signals = new Float64Array(SIGNAL_NAMES.length);
     signals[SIGNAL_INDEX.instruction] = instructions;
     signals[SIGNAL_INDEX.cycle] = cycles;
+    v.domain.observer?.add(this.arch.hypervisorLevel, signals);
     const view = pcpu.view as Handle;
     this.#folding = true;
     try {

@@ -3,7 +3,7 @@ import type { CodeReader, Op, Operand } from '@countervisor/contract';
 import { fail } from '../report/errors.ts';
 import { PAGE } from '../memory/layout.ts';
 import type { Insn } from './code.ts';
-import { effectStep, type Place } from './effects.ts';
+import { CODE, effectStep, type Place } from './effects.ts';
 import { ATTENTION, DEVICE, type Engine } from './engine.ts';
 import { lift } from './lift.ts';
 import { pureStep, type Step } from './pure.ts';
@@ -118,6 +118,14 @@ export function build(x: Engine, pc: bigint, slot: number): Insn | undefined {
     list = steps(x, ops);
   }
   for (const op of ops) if (op.op === 'trap' && !x.arch.causes.has(op.cause)) throw fail('CV_LIFT', { instruction: decoded.name, problem: `traps with the cause ${op.cause}, which the architecture does not declare` });
+  const { stop } = x;
+  if (stop?.pc === pc) {
+    list.unshift(() => {
+      if (x.stop !== stop) return 0;
+      stop.reached();
+      return CODE.stopped;
+    });
+  }
   const kind = x.classes.of(decoded.cost, decoded.signals);
   const insn: Insn = { name: decoded.name, ops: list, length: decoded.length, kind, signals: x.classes.masks[kind] as number, bits, pc };
   if (!code.crossed && x.page !== undefined) x.page[slot] = insn;

@@ -81,6 +81,8 @@ export class Engine<V extends Running = Running> {
   bits = 0n;
   /** The instruction that executes. */
   insn: Insn | undefined;
+  /** An instruction before which to stop; code decoded before it was set does not know it. */
+  stop: { readonly pc: bigint; reached(): void } | undefined;
   #pcpu = 0;
   readonly #last: (V | undefined)[] = [];
   #poolUsed = 0;

@@ -78,7 +78,7 @@ function execute(machine: Machine, v: VcpuRuntime, units: number): number {
   try {
     for (;;) {
       settle(machine, v);
-      if (used >= units || !v.on || v.waiting || domain.ended !== undefined || v.turn === 0) break;
+      if (used >= units || !v.on || v.waiting || domain.ended !== undefined || domain.paused || v.turn === 0) break;
       const budget = Math.min(units - used, v.turn, pcpu.bank.budget, v.bank?.budget ?? Number.POSITIVE_INFINITY, untilDeadline(machine, v), ACTIVATION);
       x.critical = pcpu.bank.critical | (v.bank?.critical ?? 0);
       const done = step(x, budget);
@@ -92,8 +92,8 @@ function execute(machine: Machine, v: VcpuRuntime, units: number): number {
 }
 
 /** The next vCPU for this physical CPU, in round-robin order over those that belong to it. */
-function pick(machine: Machine, pcpu: Pcpu, stopped: ReadonlySet<Domain>): VcpuRuntime | undefined {
-  const mine = machine.domains.filter((d) => d.ended === undefined && !d.paused && !stopped.has(d));
+function pick(machine: Machine, pcpu: Pcpu, until: number): VcpuRuntime | undefined {
+  const mine = machine.domains.filter((d) => d.ended === undefined && !d.paused && d.instructions() < until);
   for (let i = 0; i < mine.length; i++) {
     const domain = mine[(pcpu.next + i) % mine.length] as Domain;
     const v = nextOf(machine, domain);
@@ -110,20 +110,20 @@ function home(machine: Machine, v: VcpuRuntime): number {
   return v.pins[position % v.pins.length] as number;
 }
 
-export function run(machine: Machine, until: number): void {
-  const stopped = new Set<Domain>();
-  for (;;) {
-    let busy = false;
-    for (const pcpu of machine.pcpus) {
-      const v = pick(machine, pcpu, stopped);
-      if (v === undefined) continue;
-      busy = true;
-      switchTo(machine, pcpu, v);
-      const left = until - v.domain.instructions();
-      execute(machine, v, Math.min(machine.slice, Math.max(0, left)));
-      if (v.domain.instructions() >= until) stopped.add(v.domain);
-      if (v.domain.ended !== undefined) for (const other of v.domain.vcpus) if (other.pcpu !== undefined) leave(machine, other.pcpu);
-    }
-    if (!busy) return;
+/** One turn of every physical CPU. False: nobody has anything left to do. */
+export function pass(machine: Machine, until: number): boolean {
+  let busy = false;
+  for (const pcpu of machine.pcpus) {
+    const v = pick(machine, pcpu, until);
+    if (v === undefined) continue;
+    busy = true;
+    switchTo(machine, pcpu, v);
+    execute(machine, v, Math.min(machine.slice, until - v.domain.instructions()));
+    if (v.domain.ended !== undefined) for (const other of v.domain.vcpus) if (other.pcpu !== undefined) leave(machine, other.pcpu);
   }
+  return busy;
+}
+
+export function run(machine: Machine, until: number): void {
+  while (pass(machine, until));
 }
