@@ -8,6 +8,7 @@ import type { Platform } from './platform.ts';
 import type { Pmu } from './pmu.ts';
 import type { Enforce, PolicyName, SwitchPlan } from './policy.ts';
 import type { Register } from './register.ts';
+import type { ToolstackHalf } from './toolstack.ts';
 import type { Cause, TrapGroup } from './trap.ts';
 import type { View } from './view.ts';
 
@@ -47,6 +48,8 @@ export interface Arch<
   readonly platforms: Readonly<Record<string, Platform>>;
   readonly defaultPlatform: string;
   readonly personalities: Readonly<Record<string, Personality<NoInfer<R>>>>;
+  /** Its half of domain creation; without one, a domain's configuration has the common keys and checks alone. */
+  readonly toolstack?: ToolstackHalf;
 }
 
 /** Identity at run time, inference at compile time: a misspelt register is a red line in the editor. */

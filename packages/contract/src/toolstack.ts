@@ -1,4 +1,5 @@
 /** The toolstack's words: a domain-creation request, and how an architecture states its half of the configuration keys and checks as rows (Xen public/domctl.h and public/sysctl.h, interface 0x18). Types only. */
+import type { CpuModel } from './cpu.ts';
 
 /** XEN_DOMCTL_CDF_*, without the prefix. Bit numbers are core's, from one ordered list. */
 export type CdfFlag =
@@ -154,8 +155,21 @@ export interface LibxlCheck<H = unknown> {
   message(facts: LibxlFacts<H>): string;
 }
 
+/** What is known of the host before any domain is asked for. */
+export interface HostTraits {
+  readonly cpu: CpuModel;
+  /** Choices of the host file that belong to no CPU model, such as the version of the interrupt controller. */
+  readonly settings: Readonly<Record<string, string | number | boolean>>;
+}
+
 /** An architecture's half of the toolstack. `A`: its part of the request; `H`: its part of the host. */
 export interface ToolstackHalf<A = unknown, H = unknown> {
+  /** Its part of a host with such a CPU. */
+  host(traits: HostTraits): H;
+  /** Facts for `View.settings` of a domain whose request was accepted; `arch` is the request's part as it came back. */
+  settings?(arch: A): Readonly<Record<string, string | number | boolean>>;
+  /** Throws CV_… for an image that the real toolstack would start and the model cannot. */
+  refuse?(image: Uint8Array, file: string): void;
   /** The type of a domain that names none. */
   readonly defaultType: DomainType;
   /** What a PV domain is made into, and the warning's reason; absent where PV stays PV. */

@@ -8,6 +8,7 @@ import {
   type ToolstackHalf,
   type XlKey,
 } from '@countervisor/contract';
+import { show } from '../features.ts';
 
 /** struct xen_arch_domainconfig; field names are Xen's. */
 export interface ArmDomainConfig {
@@ -293,6 +294,12 @@ const ARM_LIBXL: readonly LibxlCheck<ArmHost>[] = [
 
 /** Arm's half, for any hypervisor model whose toolstack is Xen's. */
 export const ARM_TOOLSTACK: ToolstackHalf<ArmDomainConfig, ArmHost> = {
+  host: ({ cpu, settings }) =>
+    armHost(show('ID_AA64DFR0_EL1', cpu.identity['ID_AA64DFR0_EL1'] ?? 0n, cpu.features), {
+      gic: settings['gic'] === 2 ? 2 : 3,
+    }),
+  settings: ({ gic_version }) => ({ gic: gic_version === GIC.V2 ? 2 : 3 }),
+  refuse: refuseAArch32,
   defaultType: 'pvh',
   pvBecomes: { type: 'pvh', because: 'Arm has no PV domains' },
   trapUnmappedAccesses: true,

@@ -1,6 +1,11 @@
 /** The door of the toolstack: configurations in, domain creation checked, capabilities out. */
 export { type Affinity, type CpuList, type CpuTerm, pcpusFor } from './affinity.ts';
-export { type DomainConfig, type Ending, type ReadConfig, readDomainConfig } from './config.ts';
+export {
+  type DomainConfig as XlDomainConfig,
+  type Ending as XlEnding,
+  type ReadConfig,
+  readDomainConfig,
+} from './config.ts';
 export {
   COMMON_CHECKS,
   createdomain,

@@ -11,6 +11,7 @@ export interface TestRequest {
 }
 
 export const HALF: ToolstackHalf<TestRequest, TestHost> = {
+  host: ({ cpu }) => ({ vpmu: cpu.features.has('pmu') }),
   defaultType: 'pvh',
   pvBecomes: { type: 'pvh', because: 'tests have no pv' },
   trapUnmappedAccesses: true,
