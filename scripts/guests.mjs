@@ -31,6 +31,9 @@ const FLAGS = [
   '-Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,-z,norelro',
 ].flatMap((line) => line.split(' '));
 
+/** What every benchmark program has around its kernel; the other sources in its folder are the kernels. */
+const BENCH = 'bench/main.c';
+
 /** The file names of a folder that end so, in a fixed order. */
 function sources(folder, ...endings) {
   return readdirSync(join(guests, folder))
@@ -38,6 +41,8 @@ function sources(folder, ...endings) {
     .sort()
     .map((name) => `${folder}/${name}`);
 }
+
+const stem = (path) => path.split('/').at(-1).slice(0, -'.c'.length);
 
 function fail(message) {
   console.error(message);
@@ -48,15 +53,17 @@ function fail(message) {
 function build(arch, out) {
   const { compiler, package: debian, flags, variants } = ARCHITECTURES[arch];
   const shared = [...sources('runtime', '.c'), ...sources(arch, '.c', '.S')];
-  const programs = sources(`${arch}/programs`, '.c').map((path) => path.split('/').at(-1).slice(0, -'.c'.length));
+  const programs = sources(`${arch}/programs`, '.c');
+  const kernels = sources('bench', '.c').filter((path) => path !== BENCH);
   const images = [
-    ...programs.map((name) => [name, name, FIXED]),
-    ...Object.entries(variants).map(([n, v]) => [n, ...v]),
+    ...programs.map((path) => [stem(path), [path], FIXED]),
+    ...Object.entries(variants).map(([n, [program, link]]) => [n, [`${arch}/programs/${program}.c`], link]),
+    ...kernels.map((path) => [`bench-${stem(path)}`, [BENCH, path], FIXED]),
   ];
 
-  return images.map(([name, program, link]) => {
+  return images.map(([name, own, link]) => {
     const image = `${name}.elf`;
-    const files = [...shared, `${arch}/programs/${program}.c`];
+    const files = [...shared, ...own];
     const argv = [...FLAGS, ...flags, ...link, '-T', `${arch}/link.ld`, '-o', join(out, image), ...files];
     const { error, status, stderr } = spawnSync(compiler, argv, { cwd: guests, encoding: 'utf8' });
     if (error) fail(`${compiler} does not run (${error.message}). Install Debian's package ${debian}.`);

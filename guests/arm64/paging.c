@@ -1,5 +1,6 @@
 #include "paging.h"
 
+#include "../runtime/boot.h"
 #include "platform.h"
 #include "sysreg.h"
 
@@ -31,6 +32,11 @@ void mmu_on(u64 ttbr0) {
   write_sysreg(ttbr0_el1, ttbr0);
   asm volatile("dsb ish\n isb\n tlbi vmalle1\n dsb ish\n isb\n" ::: "memory");
   sctlr_set(SCTLR_M | SCTLR_C | SCTLR_I | SCTLR_SA0);
+}
+
+void paging_on(void) {
+  identity_map();
+  mmu_on((u64)identity);
 }
 
 void sctlr_set(u64 bits) {

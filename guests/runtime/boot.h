@@ -12,5 +12,6 @@ bool has_word(const char *text, const char *word);
 // The field's exit protocol: "\nEXIT: STATUS=%d" with (code << 1) | 1, then the machine's power-off call.
 _Noreturn void exit(int code);
 
-// What the platform provides.
+// What the platform provides. paging_on: the MMU on, every address of the program and its console mapped to itself.
 _Noreturn void power_off(void);
+void paging_on(void);
