@@ -136,7 +136,9 @@ function checkMap(problems: Problems, where: string, name: string, platform: Rea
 const MODES = ['compat', 'strict'] as const;
 
 export function checkPersonalities(problems: Problems, table: unknown, names: Names): void {
-  for (const [name, thing] of problems.entries('personalities', table)) {
+  const rows = problems.entries('personalities', table);
+  if (table !== undefined && rows.length === 0) problems.shape('personalities', 'a table with a personality', table);
+  for (const [name, thing] of rows) {
     const where = `personalities.${name}`;
     const row = problems.named(where, thing, 'a personality');
     if (row === undefined) continue;
