@@ -25,10 +25,13 @@ export class Handle implements Vcpu {
   readonly v: VcpuRuntime;
   /** Registers with a PMU role: those of the physical CPU, or the vCPU's own. */
   readonly physical: boolean;
+  /** Even the hypervisor's control registers are looked for in the vCPU's own slots. */
+  readonly #apart: boolean;
 
-  constructor(v: VcpuRuntime, physical: boolean) {
+  constructor(v: VcpuRuntime, physical: boolean, apart = false) {
     this.v = v;
     this.physical = physical;
+    this.#apart = apart;
   }
 
   get level(): number {
@@ -67,7 +70,7 @@ export class Handle implements Vcpu {
   /** Where the value stands while it does: the vCPU's slot or the live bank. Word index in the domain's memory. */
   wordOf(register: CompiledRegister): number {
     const { v } = this;
-    const live = v.pcpu !== undefined && (register.home === 'pcpu' || (register.home === 'policy' && this.physical));
+    const live = v.pcpu !== undefined && !this.#apart && (register.home === 'pcpu' || (register.home === 'policy' && this.physical));
     return live ? v.s + (v.domain.memory.layout.live >> 2) + register.bankSlot * 2 : v.s + register.id * 2;
   }
 

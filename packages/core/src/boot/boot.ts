@@ -4,7 +4,8 @@ import type { Domain } from '../domain.ts';
 import type { Machine } from '../machine.ts';
 import { fail } from '../report/errors.ts';
 import type { VcpuRuntime } from '../vcpu.ts';
-import { loadElf, readElf } from './elf.ts';
+import { isElf, readElf } from './elf.ts';
+import { loadElf } from './elf-load.ts';
 import { encodeFdt } from './fdt.ts';
 import { loadFlat } from './flat.ts';
 import type { LoadedImage } from './image.ts';
@@ -18,14 +19,11 @@ export interface BootImage {
   readonly bootargs?: string;
 }
 
-const isElf = (bytes: Uint8Array): boolean =>
-  bytes.length >= 4 && bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c && bytes[3] === 0x46;
-
 /** Loads the image, encodes the device tree, sets the entry state. Everything is checked before guest memory changes. */
 export function boot(machine: Machine, domain: Domain, image: BootImage): LoadedImage {
   const { platform, memory } = domain;
   const size = memory.ranges.reduce((sum, range) => sum + range.bytes, 0);
-  const ram = [{ base: platform.ram.base, size: BigInt(size) }];
+  const ram = memory.ranges;
   const kind = image.kind ?? (isElf(image.bytes) ? 'elf' : 'flat');
   const loaded =
     kind === 'elf'
@@ -57,7 +55,7 @@ export function boot(machine: Machine, domain: Domain, image: BootImage): Loaded
     facts = { ...facts, deviceTree: at };
   }
   for (const segment of loaded.segments) {
-    const target = memory.slice(segment.address, Number(segment.size));
+    const target = memory.slice(segment.address, segment.size);
     if (target === undefined) {
       throw fail('CV_NO_ROOM', {
         what: image.file,

@@ -141,8 +141,12 @@ export const ERRORS = {
   CV_SETTING_VALUE: (f: { setting: string; value: string; allowed: string }): Said =>
     said(`The CPU setting ${f.setting} cannot be ${f.value}.`, `It may be ${f.allowed}.`),
 
-  CV_UNKNOWN_PERSONALITY: (f: { arch: string; name: string; near: string | undefined; known: readonly string[] }): Said =>
-    said(`${f.arch} has no personality ${f.name}.`, instead(f.near, f.known)),
+  CV_UNKNOWN_PERSONALITY: (f: {
+    arch: string;
+    name: string;
+    near: string | undefined;
+    known: readonly string[];
+  }): Said => said(`${f.arch} has no personality ${f.name}.`, instead(f.near, f.known)),
   CV_UNKNOWN_PLATFORM: (f: { arch: string; name: string; near: string | undefined; known: readonly string[] }): Said =>
     said(`${f.arch} has no platform ${f.name}.`, instead(f.near, f.known)),
   CV_MEMORY_EXHAUSTED: (f: { bytes: string }): Said =>

@@ -37,7 +37,11 @@ function counters(domain: Domain): CounterReport[][] {
       .filter((c) => c.exists && arch.arch.pmu.exists(v.handle, c.index))
       .map((c) => {
         const id = c.row.event(v.handle);
-        return { counter: c.value.name, event: id === undefined ? undefined : arch.events.get(id)?.name, value: v.handle.read(c.value) };
+        return {
+          counter: c.value.name,
+          event: id === undefined ? undefined : arch.events.get(id)?.name,
+          value: v.handle.read(c.value),
+        };
       }),
   );
 }

@@ -28,7 +28,7 @@ function existing(machine: Machine, names: readonly string[]): CompiledRegister[
 }
 
 /** The vCPU's own slots, whatever its policy: where a carried register waits. */
-const own = (v: VcpuRuntime): Handle => new Handle(v, false);
+const own = (v: VcpuRuntime): Handle => new Handle(v, false, true);
 
 function out(machine: Machine, v: VcpuRuntime, names: readonly string[], steps: string[]): void {
   const physical = new Handle(v, true);
@@ -72,6 +72,10 @@ export function leave(machine: Machine, pcpu: Pcpu, steps: string[] = []): void 
   } else if (home === 'pcpu') {
     // Nothing is saved; what the guest last saw is kept for the report alone and never restored.
     out(machine, v, [...order.controls, ...order.counters], []);
+  }
+  // While it is away, questions about it (does it wake?) see the hypervisor controls it last ran under.
+  for (const register of machine.arch.registers) {
+    if (register.home === 'pcpu' && register.exists) own(v).store(register, new Handle(v, true).raw(register));
   }
   order.contextSwitchFrom?.(v.handle);
   pcpu.rest.set(live(v, pcpu.rest.length));

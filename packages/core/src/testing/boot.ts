@@ -10,6 +10,14 @@ export function bootFlat(machine: Machine, domain: Domain, code: Uint8Array): vo
   if (first === undefined) throw new RangeError('a domain has a vCPU');
   machine.power(
     first,
-    platform.entry({ memory: 65536n, vcpus: domain.vcpus.length, bootargs: '', entry: at, imageEnd: at + BigInt(code.length), deviceTree: 0n, view: first.handle }),
+    platform.entry({
+      memory: 65536n,
+      vcpus: domain.vcpus.length,
+      bootargs: '',
+      entry: at,
+      imageEnd: at + BigInt(code.length),
+      deviceTree: 0n,
+      view: first.handle,
+    }),
   );
 }
