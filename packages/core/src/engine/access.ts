@@ -23,7 +23,14 @@ function bus(x: Engine, lo: number, hi: number, kind: 'read' | 'write'): number 
 }
 
 /** Host offsets of the first byte and of the first byte on the next page; the latter 0 when there is none. -1 in `first`: fault. */
-function span(x: Engine, lo: number, hi: number, size: number, kind: 'read' | 'write', level: number): readonly [number, number] {
+function span(
+  x: Engine,
+  lo: number,
+  hi: number,
+  size: number,
+  kind: 'read' | 'write',
+  level: number,
+): readonly [number, number] {
   const unaligned = (lo & (size - 1)) !== 0;
   const first = x.resolve(lo, hi, kind, level, unaligned);
   const over = (lo & (PAGE - 1)) + size - PAGE;

@@ -1,7 +1,7 @@
 /** From guest bytes to an instruction that the stepper can run: fetch, decode, lift, one closure per op. */
 import type { CodeReader, Op, Operand } from '@countervisor/contract';
-import { fail } from '../report/errors.ts';
 import { PAGE } from '../memory/layout.ts';
+import { fail } from '../report/errors.ts';
 import type { Insn } from './code.ts';
 import { CODE, effectStep, type Place } from './effects.ts';
 import { ATTENTION, DEVICE, type Engine } from './engine.ts';
@@ -26,7 +26,13 @@ class Fetcher implements CodeReader {
   u8(offset: number): number | undefined {
     const at = BigInt.asUintN(64, this.#pc + BigInt(offset));
     if (at >> 12n !== this.#pc >> 12n) this.#crossed = true;
-    const host = this.#x.resolve(Number(BigInt.asIntN(32, at)), Number(BigInt.asIntN(32, at >> 32n)), 'fetch', this.#x.v.level, false);
+    const host = this.#x.resolve(
+      Number(BigInt.asIntN(32, at)),
+      Number(BigInt.asIntN(32, at >> 32n)),
+      'fetch',
+      this.#x.v.level,
+      false,
+    );
     return host < 0 ? undefined : (this.#x.memory.bytes[host] as number);
   }
 
@@ -70,10 +76,21 @@ export function steps(x: Engine, ops: readonly Op[]): Step[] {
       const b = op.b ? place(op.b) : none;
       const c = op.c ? place(op.c) : none;
       out.push(
-        pureStep(op.op, op.width, { m: x.m, d: d.at, dm: d.mask, a: a.at, am: a.mask, b: b.at, bm: b.mask, c: c.at, cm: c.mask }),
+        pureStep(op.op, op.width, {
+          m: x.m,
+          d: d.at,
+          dm: d.mask,
+          a: a.at,
+          am: a.mask,
+          b: b.at,
+          bm: b.mask,
+          c: c.at,
+          cm: c.mask,
+        }),
       );
     }
-    const to = 'to' in op && typeof op.to === 'object' && op.to.kind === 'register' && op.op !== 'jump' ? op.to : undefined;
+    const to =
+      'to' in op && typeof op.to === 'object' && op.to.kind === 'register' && op.op !== 'jump' ? op.to : undefined;
     const affects = to === undefined ? 0 : (x.arch.byName.get(to.name)?.affects ?? 0);
     if (affects !== 0) {
       out.push(() => {
@@ -117,7 +134,12 @@ export function build(x: Engine, pc: bigint, slot: number): Insn | undefined {
     x.attention |= ATTENTION.decode;
     list = steps(x, ops);
   }
-  for (const op of ops) if (op.op === 'trap' && !x.arch.causes.has(op.cause)) throw fail('CV_LIFT', { instruction: decoded.name, problem: `traps with the cause ${op.cause}, which the architecture does not declare` });
+  for (const op of ops)
+    if (op.op === 'trap' && !x.arch.causes.has(op.cause))
+      throw fail('CV_LIFT', {
+        instruction: decoded.name,
+        problem: `traps with the cause ${op.cause}, which the architecture does not declare`,
+      });
   const { stop } = x;
   if (stop?.pc === pc) {
     list.unshift(() => {
@@ -127,7 +149,15 @@ export function build(x: Engine, pc: bigint, slot: number): Insn | undefined {
     });
   }
   const kind = x.classes.of(decoded.cost, decoded.signals);
-  const insn: Insn = { name: decoded.name, ops: list, length: decoded.length, kind, signals: x.classes.masks[kind] as number, bits, pc };
+  const insn: Insn = {
+    name: decoded.name,
+    ops: list,
+    length: decoded.length,
+    kind,
+    signals: x.classes.masks[kind] as number,
+    bits,
+    pc,
+  };
   if (!code.crossed && x.page !== undefined) x.page[slot] = insn;
   return insn;
 }

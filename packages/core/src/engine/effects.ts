@@ -118,7 +118,8 @@ function store(x: Engine, shape: AccessShape, at: Place, value: Place): Step {
   };
 }
 
-const word64 = (m: Int32Array, i: number): bigint => (BigInt((m[i + 1] as number) >>> 0) << 32n) | BigInt((m[i] as number) >>> 0);
+const word64 = (m: Int32Array, i: number): bigint =>
+  (BigInt((m[i + 1] as number) >>> 0) << 32n) | BigInt((m[i] as number) >>> 0);
 
 /** The closure of an op that is not pure. `place` finds operands. */
 export function effectStep(x: Engine, op: Op, place: (o: Operand) => Place): Step {

@@ -43,7 +43,13 @@ export interface Doors<V extends Running> {
   regime(v: V, level: number): number;
   decode(v: V, code: CodeReader, pc: bigint): Decoded | undefined;
   mode(v: V): number;
-  fault(v: V, which: 'undefined' | 'alignment' | 'bus' | 'fetch', address: bigint, physical: bigint, kind: AccessKind): Exception | undefined;
+  fault(
+    v: V,
+    which: 'undefined' | 'alignment' | 'bus' | 'fetch',
+    address: bigint,
+    physical: bigint,
+    kind: AccessKind,
+  ): Exception | undefined;
 }
 
 /** `Engine.resolve`: the access goes to a device at `Engine.physical`. */

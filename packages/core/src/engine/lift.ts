@@ -4,17 +4,17 @@
  */
 import {
   type AccessShape,
+  type Lifter,
   type Op,
   type Operand,
   PURE_OPS,
   type PureOpName,
-  type Lifter,
   type Value,
   type Width,
 } from '@countervisor/contract';
 import type { CompiledArch } from '../load/compile.ts';
-import { fail } from '../report/errors.ts';
 import { TEMPORARIES } from '../memory/layout.ts';
+import { fail } from '../report/errors.ts';
 import { tidy } from './tidy.ts';
 
 const cut = (v: bigint, width: number): bigint => BigInt.asUintN(width, v);
@@ -23,7 +23,15 @@ const cut = (v: bigint, width: number): bigint => BigInt.asUintN(width, v);
 export function evaluate(op: PureOpName, width: Width, a: bigint, b = 0n, c = 0n): bigint {
   const row = PURE_OPS[op];
   // `select`'s condition is a whole 64-bit truth, whatever the width of the values it chooses from.
-  return cut(row.evaluate(op === 'select' ? a : cut(a, width), cut(b, width), op === 'select' ? cut(c, width) : cut(c, width), width), width);
+  return cut(
+    row.evaluate(
+      op === 'select' ? a : cut(a, width),
+      cut(b, width),
+      op === 'select' ? cut(c, width) : cut(c, width),
+      width,
+    ),
+    width,
+  );
 }
 
 class OpBuilder {
@@ -53,18 +61,23 @@ class OpBuilder {
 
   #operand(value: Value): Operand {
     const operand = this.#values[value];
-    if (operand === undefined) throw fail('CV_LIFT', { instruction: this.#name, problem: 'uses a value of another instruction' });
+    if (operand === undefined)
+      throw fail('CV_LIFT', { instruction: this.#name, problem: 'uses a value of another instruction' });
     return operand;
   }
 
   #temporary(): Operand & { kind: 'temporary' } {
-    if (this.#temporaries >= TEMPORARIES) throw fail('CV_LIFT', { instruction: this.#name, problem: 'needs too many temporaries' });
+    if (this.#temporaries >= TEMPORARIES)
+      throw fail('CV_LIFT', { instruction: this.#name, problem: 'needs too many temporaries' });
     return { kind: 'temporary', index: this.#temporaries++ };
   }
 
   #mayStop(what: string): void {
     if (this.#committed !== undefined) {
-      throw fail('CV_LIFT', { instruction: this.#name, problem: `can stop at ${what} after it has changed ${this.#committed}` });
+      throw fail('CV_LIFT', {
+        instruction: this.#name,
+        problem: `can stop at ${what} after it has changed ${this.#committed}`,
+      });
     }
   }
 
@@ -83,9 +96,16 @@ class OpBuilder {
 
   #register(name: string): string {
     const register = this.#arch.byName.get(name);
-    if (register === undefined) throw fail('CV_LIFT', { instruction: this.#name, problem: `names the register ${name}, which no table declares` });
+    if (register === undefined)
+      throw fail('CV_LIFT', {
+        instruction: this.#name,
+        problem: `names the register ${name}, which no table declares`,
+      });
     if (register.home !== 'vcpu' || register.row.derive !== undefined || register.row.view !== undefined) {
-      throw fail('CV_LIFT', { instruction: this.#name, problem: `reaches ${name} by name; only storage of the vCPU can be, others go the access road` });
+      throw fail('CV_LIFT', {
+        instruction: this.#name,
+        problem: `reaches ${name} by name; only storage of the vCPU can be, others go the access road`,
+      });
     }
     return name;
   }
@@ -123,7 +143,8 @@ class OpBuilder {
 
   assign(variable: Value, value: Value): void {
     const to = this.#operand(variable);
-    if (to.kind !== 'temporary') throw fail('CV_LIFT', { instruction: this.#name, problem: 'assigns to what is no variable' });
+    if (to.kind !== 'temporary')
+      throw fail('CV_LIFT', { instruction: this.#name, problem: 'assigns to what is no variable' });
     this.ops.push({ op: 'copy', width: 64, to, a: this.#operand(value) });
   }
 
@@ -206,7 +227,10 @@ class OpBuilder {
   call(helper: string, ...args: Value[]): Value {
     this.#mayStop('a helper');
     if (this.#arch.arch.isa.helpers[helper] === undefined) {
-      throw fail('CV_LIFT', { instruction: this.#name, problem: `calls the helper ${helper}, which the architecture does not have` });
+      throw fail('CV_LIFT', {
+        instruction: this.#name,
+        problem: `calls the helper ${helper}, which the architecture does not have`,
+      });
     }
     const to = this.#temporary();
     this.ops.push({ op: 'call', to, helper, args: args.map((v) => this.#operand(v)) });
@@ -233,7 +257,13 @@ for (const name of Object.keys(PURE_OPS) as PureOpName[]) {
 }
 
 /** The ops of one instruction. */
-export function lift(arch: CompiledArch, name: string, pc: bigint, next: bigint, body: (b: Lifter) => void): readonly Op[] {
+export function lift(
+  arch: CompiledArch,
+  name: string,
+  pc: bigint,
+  next: bigint,
+  body: (b: Lifter) => void,
+): readonly Op[] {
   const builder = new OpBuilder(arch, name, pc, next);
   body(builder as unknown as Lifter);
   return tidy(builder.ops);

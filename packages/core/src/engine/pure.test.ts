@@ -4,8 +4,33 @@ import { describe, expect, it } from 'vitest';
 import { evaluate } from './lift.ts';
 import { pureStep } from './pure.ts';
 
-const EDGES = [0n, 1n, 2n, 31n, 32n, 33n, 63n, 64n, 0x7fn, 0x80n, 0xffn, 0x7fffn, 0x8000n, 0x7fff_ffffn, 0x8000_0000n, 0xffff_ffffn];
-const WIDE = [...EDGES, ...EDGES.map((e) => BigInt.asUintN(64, -e)), 1n << 32n, 1n << 53n, (1n << 53n) + 1n, 1n << 63n, (1n << 63n) - 1n];
+const EDGES = [
+  0n,
+  1n,
+  2n,
+  31n,
+  32n,
+  33n,
+  63n,
+  64n,
+  0x7fn,
+  0x80n,
+  0xffn,
+  0x7fffn,
+  0x8000n,
+  0x7fff_ffffn,
+  0x8000_0000n,
+  0xffff_ffffn,
+];
+const WIDE = [
+  ...EDGES,
+  ...EDGES.map((e) => BigInt.asUintN(64, -e)),
+  1n << 32n,
+  1n << 53n,
+  (1n << 53n) + 1n,
+  1n << 63n,
+  (1n << 63n) - 1n,
+];
 const word = fc.oneof(fc.constantFrom(...WIDE), fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }));
 
 function run(op: PureOpName, width: Width, a: bigint, b: bigint, c: bigint, to: number): bigint {

@@ -59,7 +59,9 @@ function regions(ops: readonly Op[]): number[] {
 function passable(op: Op, register: string): boolean {
   if (!isPure(op)) return false;
   const to = output(op);
-  return (to === undefined || key(to) !== register) && !inputs(op).some((o) => o.kind === 'register' && o.name === register);
+  return (
+    (to === undefined || key(to) !== register) && !inputs(op).some((o) => o.kind === 'register' && o.name === register)
+  );
 }
 
 export function tidy(input: readonly Op[]): readonly Op[] {
