@@ -2,7 +2,7 @@
  * Registers that control the guest's own EL1: translation, exceptions, stack pointers, process state by address.
  * Arm DDI 0487, C5.2 (special-purpose registers) and D24.2 (general system control registers).
  *
- * RVBAR_EL1 and RMR_EL1 are absent: they exist where EL1 is the highest Exception level, and EL2 is here (D24.2.158).
+ * RVBAR_EL1 and RMR_EL1 are absent: they exist where EL1 is the highest Exception level, and EL2 is here (D24.2.163).
  * LORegions, pointer authentication keys, RAS records and the like are absent with their features (features.ts).
  */
 import { sysreg } from '../address.ts';
@@ -327,7 +327,7 @@ export const control: Rows = {
       RW: field(31, 'EL1 is AArch64.', 'one'),
       UNMODELLED_63_32: field([63, 32], 'Stored.'),
     },
-    source: 'D24.2.59',
+    source: 'D24.2.62',
   },
 };
 

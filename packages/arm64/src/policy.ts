@@ -1,0 +1,40 @@
+/**
+ * How MDCR_EL2 makes the hardware do what a vPMU policy demands. Arm DDI 0487, D24.3.17.
+ *
+ * The hardware traps coarsely: MDCR_EL2.TPM takes every Performance Monitors register. Where a policy asks for some of them, all are trapped, and
+ * those that were to be direct complete at once on the same registers.
+ */
+import type { Demand, PmuRole, View, Writes } from '@countervisor/contract';
+import { implemented, MDCR } from './counters.ts';
+import { has } from './features.ts';
+
+/** What TPM stops: everything but the identification registers that have a control of their own. */
+const BEHIND_TPM: readonly PmuRole[] = [
+  'counter',
+  'selector',
+  'enable',
+  'global',
+  'overflow',
+  'interrupt',
+  'user-access',
+];
+
+/** Does the policy let the guest touch no Performance Monitors register without being asked? */
+export function trapsPmu(demand: Demand): boolean {
+  return BEHIND_TPM.some((role) => demand[role] !== 'direct');
+}
+
+/** MDCR_EL2 for a guest to which every event counter belongs, and from which EL2 is kept out where the CPU can. */
+export function monitorDebug(demand: Demand, view: View): bigint {
+  let value = BigInt(implemented(view));
+  if (trapsPmu(demand)) value |= MDCR.TPM | MDCR.TPMCR;
+  if (view.policy === 'passthrough') return value;
+  // The guest may set NSH; what the hypervisor does must not show all the same.
+  if (has(view.cpu.features, 'pmuv3p1')) value |= MDCR.HPMD;
+  if (has(view.cpu.features, 'pmuv3p5')) value |= MDCR.HCCD;
+  return value;
+}
+
+export function enforce(demand: Demand, view: View): Writes {
+  return [['MDCR_EL2', monitorDebug(demand, view)]];
+}
