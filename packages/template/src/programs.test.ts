@@ -1,89 +1,67 @@
-import { type BootFacts, type PolicyName, SIGNALS, type Signal } from '@countervisor/contract';
-import { type Domain, Machine } from '@countervisor/core';
+import { SIGNALS, type Signal } from '@countervisor/contract';
 import { describe, expect, it } from 'vitest';
 import { events } from './events.ts';
-import { template } from './index.ts';
-import { RAM } from './platform/tiny.ts';
 import { type Program, type ProgramName, programs } from './programs.ts';
-
-interface Choices {
-  readonly policy: PolicyName;
-  readonly cpu?: string;
-  readonly slice?: number;
-  /** Raw register values from outside, before the first instruction. */
-  readonly set?: Readonly<Record<string, bigint>>;
-}
-
-/** Runs a program to its end on a machine of one physical CPU. */
-function run(program: Program, { policy, cpu = 'tiny', slice = 10_000, set = {} }: Choices) {
-  const machine = new Machine({ arch: template, cpu, slice });
-  const domain: Domain = machine.addDomain({ name: 'guest', vcpus: 1, memory: 0x10000, vpmu: true, policy });
-  const vcpu = domain.vcpus[0]!;
-  domain.memory.slice(RAM, program.code.length)?.set(program.code);
-  const facts = { entry: RAM, memory: 0x10000n, view: vcpu.handle } as unknown as BootFacts;
-  machine.power(vcpu, domain.platform.entry(facts));
-  for (const [register, value] of Object.entries(set)) vcpu.handle.set(register, value);
-  machine.run({ until: 100_000 });
-  return { domain, get: (register: string): bigint => vcpu.handle.get(register) };
-}
+import { type Choices, run } from './testing/run.ts';
 
 const entries = Object.entries(programs) as [ProgramName, Program][];
 
-function expectItsEnd(program: Program, { domain, get }: ReturnType<typeof run>): void {
+function expectItsEnd(program: Program, choices: Choices): void {
+  const { domain, get } = run(program.code, choices);
   expect(domain.ended).toEqual({ reason: 'poweroff', status: 0 });
   expect(domain.instructions()).toBe(program.counts.instruction);
   expect(domain.console).toBe(program.console ?? '');
-  for (const [register, value] of Object.entries(program.leaves))
+  for (const [register, value] of Object.entries(program.leaves)) {
     expect([register, get(register)]).toEqual([register, value]);
+  }
 }
 
 describe.each(['passthrough', 'switched', 'emulated', 'mediated'] as const)('programs under %s', (policy) => {
   it.each(entries)('%s ends as its comments say', (_, program) => {
-    expectItsEnd(program, run(program, { policy }));
+    expectItsEnd(program, { policy });
   });
 
   it.each(entries)('%s: the same in slices of one instruction', (_, program) => {
-    expectItsEnd(program, run(program, { policy, slice: 1 }));
+    expectItsEnd(program, { policy, slice: 1 });
   });
 });
 
 describe('programs on other CPUs', () => {
   it.each(entries)('%s: the same with counters of 64 bits', (_, program) => {
-    expectItsEnd(program, run(program, { policy: 'emulated', cpu: 'tiny-wide' }));
+    expectItsEnd(program, { cpu: 'tiny-wide' });
   });
 
   it.each(entries.filter(([, program]) => !program.pmu))('%s: the same without a PMU', (_, program) => {
-    expectItsEnd(program, run(program, { policy: 'emulated', cpu: 'tiny-none' }));
+    expectItsEnd(program, { cpu: 'tiny-none' });
   });
 
   it('a program that needs the PMU does not get it under the policy off', () => {
     // VECTOR is unknown, so its first PMU access ends in a loop of exceptions: nothing of it is counted as done.
-    const { domain } = run(programs['read-counter'], { policy: 'off' });
+    const { domain } = run(programs['read-counter'].code, { policy: 'off' });
     expect(domain.ended?.reason).toBe('exception-loop');
     expect(domain.instructions()).toBe(1);
   });
 });
 
 describe('every signal of every program, counted from outside', () => {
-  // Counter n was told to count event `id` before the program began; programs that use the PMU themselves would disturb it.
-  const counted = (program: Program, id: number): bigint => {
-    const set = { PMSEL1: BigInt(id), PMC1: 0n, PMENSET: 2n, PMCTL: 1n };
-    return run(program, { policy: 'emulated', set }).get('PMC1');
-  };
+  // Counter 1 was told to count event `id` before the program began; programs that use the PMU themselves would disturb it.
+  const counted = (program: Program, id: number): bigint =>
+    run(program.code, { set: { PMSEL1: BigInt(id), PMC1: 0n, PMENSET: 2n, PMCTL: 1n } }).get('PMC1');
   const single = events.flatMap(({ id, counts: [signal, second] }) =>
     signal === undefined || second !== undefined ? [] : [{ id, signal }],
   );
 
   it.each(entries.filter(([, program]) => !program.pmu))('%s', (_, program) => {
     const expected: Partial<Record<Signal, number>> = { ...program.counts, cycle: program.counts.instruction };
-    for (const { id, signal } of single)
+    for (const { id, signal } of single) {
       expect([signal, counted(program, id)]).toEqual([signal, BigInt(expected[signal] ?? 0)]);
+    }
   });
 
   it('together the programs show every signal that instructions emit', () => {
     const shown = new Set(entries.flatMap(([, { counts }]) => Object.keys(counts)));
     const silent = Object.keys(SIGNALS).filter((signal) => !shown.has(signal));
-    // Costs are 0 by default; the other three are made by counting, not by instructions.
+    // `cycle` is shown above; costs are 0 by default; the last two are made by counting, not by instructions.
     expect(silent).toEqual(['cycle', 'stall-frontend', 'stall-backend', 'increment', 'carry']);
   });
 });

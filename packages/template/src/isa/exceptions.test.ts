@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { testVcpu } from '../testing/vcpu.ts';
 import { faults, sysret, take } from './exceptions.ts';
-import { regime, translate } from './mmu.ts';
 
 describe('take', () => {
   it('saves level, IE and PC, and enters VECTOR at the kernel level with interrupts off', () => {
@@ -42,24 +41,5 @@ describe('take', () => {
     expect(faults.bus(view, 0x10n, 0x10n, 'read')).toEqual({ kind: 'bus', address: 0x10n });
     expect(faults.alignment(view, 0x11n, 'write')).toEqual({ kind: 'alignment', address: 0x11n });
     expect(faults.fetchAlignment?.(view)).toEqual({ kind: 'alignment', address: 0x1002n });
-  });
-});
-
-describe('translate', () => {
-  const view = testVcpu({ USER_FROM: 0x3000n });
-
-  it.each(['read', 'write', 'fetch'] as const)('the user level may not %s below USER_FROM', (kind) => {
-    const detail = { read: 0n, write: 1n, fetch: 2n }[kind];
-    expect(translate(view, 0x2fffn, kind, 0)).toEqual({ kind: 'access', syndrome: detail, address: 0x2fffn });
-  });
-
-  it('it may from USER_FROM on, and the kernel everywhere', () => {
-    const all = { read: true, write: true, fetch: true };
-    expect(translate(view, 0x3000n, 'read', 0)).toEqual({ physical: 0x3000n, ...all });
-    expect(translate(view, 0x0n, 'write', 1)).toEqual({ physical: 0n, ...all });
-  });
-
-  it('keeps translations of the two levels apart', () => {
-    expect([regime(view, 0), regime(view, 1)]).toEqual([0, 1]);
   });
 });

@@ -25,7 +25,8 @@ export function take(vcpu: Vcpu, { kind, syndrome = 0n, address = 0n }: Exceptio
   if (number === undefined) throw new Error(`This architecture has no exception ${kind}.`);
   const enabled = (vcpu.get('STATUS') & IE) === 0n ? 0n : PIE;
   const level = vcpu.get('LEVEL') === 0n ? 0n : PLEVEL;
-  vcpu.set('EPC', vcpu.get('PC'));
+  // Raw writes know no field behaviours: EPC has no bits 1:0, and only a misaligned PC could have them. FAULT then holds all of it.
+  vcpu.set('EPC', vcpu.get('PC') & ~3n);
   vcpu.set('CAUSE', BigInt(number) | ((syndrome & 0xff_ffffn) << 8n));
   vcpu.set('FAULT', address);
   vcpu.set('STATUS', enabled | level);
