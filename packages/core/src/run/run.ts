@@ -1,4 +1,5 @@
 /** The run: whose turn it is, for how long, and what is looked at between two activations of the engine. */
+import { CountervisorError } from '@countervisor/contract';
 import type { Domain } from '../domain.ts';
 import { ATTENTION } from '../engine/engine.ts';
 import { step } from '../engine/stepper.ts';
@@ -85,6 +86,11 @@ function execute(machine: Machine, v: VcpuRuntime, units: number): number {
       used += done;
       if (v.turn !== 0) v.turn = Math.max(0, v.turn - done);
     }
+  } catch (error) {
+    // What the architecture refuses by name in the middle of a run ends this domain, not its neighbours.
+    if (!(error instanceof CountervisorError)) throw error;
+    domain.diagnose(error.code, `${domain.name}: ${error.message}`, error.remedy);
+    domain.end('unmodelled', 0);
   } finally {
     machine.running = undefined;
   }
