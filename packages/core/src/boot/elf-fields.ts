@@ -19,7 +19,7 @@ export const HEADER = {
   shentsize: [46, 58],
   shnum: [48, 60],
   shstrndx: [50, 62],
-} as const satisfies Record<string, At>;
+} as const;
 
 /** Program header, chapter 5. */
 export const SEGMENT = {
@@ -32,7 +32,7 @@ export const SEGMENT = {
   filesz: [16, 32],
   memsz: [20, 40],
   align: [28, 48],
-} as const satisfies Record<string, At>;
+} as const;
 
 /** Section header, chapter 4, "Sections". */
 export const SECTION = {
@@ -47,7 +47,7 @@ export const SECTION = {
   info: [28, 44],
   align: [32, 48],
   entsize: [36, 56],
-} as const satisfies Record<string, At>;
+} as const;
 
 /** Symbol table entry, chapter 4, "Symbol Table". */
 export const SYMBOL = {
@@ -57,7 +57,7 @@ export const SYMBOL = {
   size: [8, 16],
   info: [12, 4],
   section: [14, 6],
-} as const satisfies Record<string, At>;
+} as const;
 
 /** Relocation entries with and without addend, chapter 4, "Relocation"; and the dynamic array, chapter 5. */
 export const RELOCATION = {
@@ -66,9 +66,9 @@ export const RELOCATION = {
   offset: [0, 0],
   info: [4, 8],
   addend: [8, 16],
-} as const satisfies Record<string, At>;
+} as const;
 
-export const DYNAMIC = { bytes: [8, 16], tag: [0, 0], value: [4, 8] } as const satisfies Record<string, At>;
+export const DYNAMIC = { bytes: [8, 16], tag: [0, 0], value: [4, 8] } as const;
 
 /** Reads fields of one file. Callers have checked that what they read lies inside it. */
 export class ElfFields {

@@ -128,11 +128,11 @@ export function readElf(bytes: Uint8Array, file: string): ElfImage {
   const first = shoff === 0n ? undefined : readSection(read, Number(shoff), 0);
   const extended = (
     name: 'phnum' | 'shnum' | 'shstrndx',
-    escape: number,
+    absent: number,
     value: bigint | number | undefined,
   ): number => {
     const short = half(name);
-    if (short !== escape || value === undefined) return short;
+    if (short !== absent || value === undefined) return short;
     const long = BigInt(value);
     if (long > 0xffff_ffffn) throw field(`e_${name}`, long, 'a count of 32 bits');
     return Number(long);
