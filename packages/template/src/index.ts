@@ -51,7 +51,6 @@ export const template: Arch<RegisterName, Level, GroupName, CauseName> = defineA
   personalities: { plain },
 });
 
-export default template;
 export * as asm from './asm.ts';
 export { kvm } from './personalities/kvm.ts';
 export { xen } from './personalities/xen.ts';
