@@ -1,4 +1,9 @@
-/** The door of core: make a machine, add domains, run, read. */
+/** The door of core: make a machine, add domains, boot, run, read. */
+export { type BootImage, boot } from './boot/boot.ts';
+export { isElf, readElf } from './boot/elf.ts';
+export { loadElf } from './boot/elf-load.ts';
+export { loadFlat } from './boot/flat.ts';
+export type { LoadedImage } from './boot/image.ts';
 export { CONSOLE_LIMIT, Domain, type DomainConfig, type Ending } from './domain.ts';
 export { Handle } from './handle.ts';
 export {
