@@ -111,11 +111,6 @@ export class Problems {
     return this.shape(where, 'a bigint of 0n or more', thing);
   }
 
-  truth(where: string, thing: unknown): boolean | undefined {
-    if (typeof thing === 'boolean') return thing;
-    return this.shape(where, 'true or false', thing);
-  }
-
   function(where: string, thing: unknown, optional: 'optional' | 'required' = 'required'): boolean {
     if (typeof thing === 'function') return true;
     if (thing === undefined && optional === 'optional') return false;

@@ -161,6 +161,13 @@ describe('registers', () => {
       "CV_SHAPE registers.PMCTL.reset: registers.PMCTL.reset is 0; it must be a bigint, 'unknown' or a function of the view.",
     ],
     [
+      'a width of 0',
+      (a) => {
+        a.registers.PC.width = 0;
+      },
+      'CV_SHAPE registers.PC.width: registers.PC.width is 0; it must be a whole number from 1 to 64.',
+    ],
+    [
       'a width of 65',
       (a) => {
         a.registers.PC.width = 65;
@@ -466,6 +473,20 @@ describe('execution and hypercalls', () => {
       'CV_SHAPE isa.grain: isa.grain is 3; it must be 1, 2 or 4.',
     ],
     [
+      'no cost class',
+      (a) => {
+        a.isa.costs = {};
+      },
+      'CV_SHAPE isa.costs: isa.costs is an object; it must be a table with a cost class.',
+    ],
+    [
+      'instructions longer than the longest, 64 bytes',
+      (a) => {
+        a.isa.longest = 65;
+      },
+      'CV_SHAPE isa.longest: isa.longest is 65; it must be a whole number from 4 to 64.',
+    ],
+    [
       'no decoder',
       (a) => {
         delete a.isa.decode;
@@ -618,6 +639,35 @@ describe('surroundings', () => {
       "CV_UNKNOWN_NAME personalities.plain.switching('compat').counters[0]: personalities.plain.switching('compat').counters[0] names the register 'PMC9', which does not exist.",
     ],
     [
+      'a quirk without a source',
+      (a) => {
+        a.personalities.plain.quirks = [{ name: 'odd', means: 'Odd.' }];
+      },
+      'CV_SHAPE personalities.plain.quirks[0].source: personalities.plain.quirks[0].source is missing; it must be a text.',
+    ],
+    [
+      'a fact that is no plain value',
+      (a) => {
+        a.personalities.plain.settings = (_: string, vpmu: boolean) => ({ vpmu: vpmu ? 1n : false });
+      },
+      "CV_SHAPE personalities.plain.settings('compat', true).vpmu: personalities.plain.settings('compat', true).vpmu is 0x1n; it must be a text, a number, true or false.",
+      "CV_SHAPE personalities.plain.settings('strict', true).vpmu: personalities.plain.settings('strict', true).vpmu is 0x1n; it must be a text, a number, true or false.",
+    ],
+    [
+      'a toolstack that nobody has',
+      (a) => {
+        a.personalities.plain.toolstack = 'hyperv';
+      },
+      "CV_SHAPE personalities.plain.toolstack: personalities.plain.toolstack is 'hyperv'; it must be one of 'xen', 'kvm'.",
+    ],
+    [
+      'an ELF machine number of more than 16 bits',
+      (a) => {
+        a.platforms.tiny.images.elf = [183, 0x10000];
+      },
+      'CV_SHAPE platforms.tiny.images.elf[1]: platforms.tiny.images.elf[1] is 65536; it must be a whole number from 0 to 65535.',
+    ],
+    [
       'a personality that throws',
       (a) => {
         a.personalities.plain.handlers = () => {
@@ -628,6 +678,22 @@ describe('surroundings', () => {
       "CV_THREW personalities.plain.handlers('strict'): personalities.plain.handlers('strict') threw: not yet",
     ],
   ]);
+});
+
+describe('what is allowed at the edge', () => {
+  it.each<[string, (a: Anything) => void]>([
+    ['a device right behind another', (a) => (a.platforms.tiny.devices[1].range.base = 0x108n)],
+    ['a device right before the RAM', (a) => (a.platforms.tiny.devices[1].range.base = 0xff8n)],
+    ['the highest index', (a) => (a.registers.SCRATCH.at.index = 2 ** 32 - 1)],
+    [
+      'a trap on the highest value of a field',
+      (a) => (a.trapGroups.TPM.when = { register: 'PMSEL0', field: 'EVENT', is: 255n }),
+    ],
+    ['a reset of all its bits', (a) => (a.registers.USER_FROM.reset = 0xffff_ffff_ffff_f000n)],
+    ['needs nobody heard of: that is for the negotiation', (a) => (a.needs = ['telepathy'])],
+  ])('%s', (_, change) => {
+    expect(wrong(change)).toEqual([]);
+  });
 });
 
 describe('the plugin itself', () => {
@@ -652,6 +718,13 @@ describe('the plugin itself', () => {
         a.name = 'My Arch';
       },
       "CV_SHAPE name: name is 'My Arch'; it must be a word of lowercase letters, digits and hyphens.",
+    ],
+    [
+      'a level that is a word of its own',
+      (a) => {
+        a.levels = ['never', ...a.levels];
+      },
+      "CV_SHAPE levels[0]: levels[0] is 'never'; it must be a name other than 'never'.",
     ],
     [
       'no enforcement',

@@ -40,6 +40,14 @@ describe('tiny', () => {
     expect([vcpu.calls, console!.read?.(vcpu, 0, 8)]).toEqual([['console 65'], 1]);
   });
 
+  it('starts a vCPU at the kernel level, with its argument in R0', () => {
+    expect(tiny.start(testVcpu(), 0x2000n, 7n)).toEqual([
+      ['LEVEL', 1n],
+      ['R0', 7n],
+      ['PC', 0x2000n],
+    ]);
+  });
+
   it('passes with status 0', () => {
     expect([tiny.verdict(0, ''), tiny.verdict(1, '')]).toEqual(['passed', 'failed']);
   });
