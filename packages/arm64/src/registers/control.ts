@@ -6,6 +6,7 @@
  * LORegions, pointer authentication keys, RAS records and the like are absent with their features (features.ts).
  */
 import { sysreg } from '../address.ts';
+import { selectStack } from '../isa/exceptions.ts';
 import { type Fields, field, type Row, type Rows, res0, res1, whole } from './row.ts';
 
 /** A plain 64-bit register of EL1. */
@@ -220,14 +221,7 @@ export const control: Rows = {
     {
       reset: 1n,
       derive: (view) => view.get('SPSEL'),
-      wrote: (vcpu, written) => {
-        const now = vcpu.get('SPSEL');
-        const next = written & 1n;
-        if (now === next) return;
-        vcpu.set(now === 1n ? 'SP_EL1' : 'SP_EL0', vcpu.get('SP'));
-        vcpu.set('SP', vcpu.get(next === 1n ? 'SP_EL1' : 'SP_EL0'));
-        vcpu.set('SPSEL', next);
-      },
+      wrote: (vcpu, written) => selectStack(vcpu, vcpu.get('EL'), written & 1n),
       source: 'C5.2.18',
     },
   ),
