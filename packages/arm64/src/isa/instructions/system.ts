@@ -178,8 +178,9 @@ const access: readonly Row[] = [
     (b, f) => {
       const value = x(b, f.Rt);
       b.write(SYSREG, b.constant(DC_ZVA), value);
+      // A fault reports the address given, not the block's (D8.10.4); both are in one page.
+      b.probe(value, 1, true);
       const block = b.and(value, b.constant(~63n));
-      b.probe(block, 64, true, { size: 8 });
       for (let at = 0; at < 64; at += 8) {
         b.store(at === 0 ? block : b.add(block, b.constant(at)), b.constant(0), { size: 8 });
       }

@@ -11,6 +11,7 @@ import {
   type PureOpName,
   type Signal,
   type Value,
+  type Vcpu,
   type Width,
 } from '@countervisor/contract';
 
@@ -37,12 +38,14 @@ export interface Machine {
   /** General registers, flags and storage by name; what is not there reads as 0. */
   readonly registers: Map<string, bigint>;
   readonly memory: Memory;
-  /** The access road. */
+  /** The access road: `undefined` and false are accesses that are UNDEFINED. */
   readonly road?: {
-    read(index: number): bigint;
-    write(index: number, value: bigint): void;
+    read(index: number): bigint | undefined;
+    write(index: number, value: bigint): boolean;
   };
   readonly helpers?: Isa['helpers'];
+  /** What helpers are handed. */
+  readonly vcpu?: Pick<Vcpu, 'get' | 'set' | 'cpu'>;
 }
 
 /** How an instruction ended. */
@@ -176,11 +179,13 @@ class Evaluator {
   }
 
   read(_space: string, index: Value): Value {
-    return this.put(cut(this.#road().read(Number(this.of(index)))));
+    const value = this.#road().read(Number(this.of(index)));
+    if (value === undefined) this.raise('undefined');
+    return this.put(cut(value ?? 0n));
   }
 
   write(_space: string, index: Value, value: Value): void {
-    this.#road().write(Number(this.of(index)), this.of(value));
+    if (!this.#road().write(Number(this.of(index)), this.of(value))) this.raise('undefined');
   }
 
   raise(exception: string, syndrome?: Value, retires = false): void {
@@ -200,7 +205,7 @@ class Evaluator {
     return this.put(
       cut(
         body(
-          undefined as never,
+          this.#machine.vcpu as Vcpu,
           args.map((value) => this.of(value)),
         ),
       ),

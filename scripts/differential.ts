@@ -1,0 +1,38 @@
+// `npm run differential`: every row of the A64 instruction table against QEMU, at least 500 instances of each, then planted faults.
+// Arguments: --seed N, --instances N, --row NAME (as often as needed).
+import { parseArgs } from 'node:util';
+import { evaluator } from '../test/differential/backend.ts';
+import { ask, instancesOf, judge, plant } from '../test/differential/suite.ts';
+import { systemEvaluator } from '../test/differential/system-backend.ts';
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string' },
+    instances: { type: 'string', default: '500' },
+    row: { type: 'string', multiple: true },
+    'no-planted': { type: 'boolean', default: false },
+  },
+});
+
+const seed = values.seed === undefined ? Date.now() % 2 ** 32 : Number(values.seed);
+const instances = Number(values.instances);
+console.log(`Seed ${seed}, ${instances} instances of each row.`);
+const started = Date.now();
+const answered = ask(seed, instances, (row) => values.row === undefined || values.row.includes(row.name));
+const counts = [...instancesOf(answered)].filter(([name]) => values.row === undefined || values.row.includes(name));
+const short = counts.filter(([, count]) => count < instances);
+for (const [name, count] of short) console.log(`${name}: ${count} instances only`);
+
+const findings = judge(answered, evaluator(), systemEvaluator());
+for (const { row, times, first } of findings) console.log(`${row}: ${times} differ. ${first}`);
+
+const faults = values['no-planted'] ? { planted: 0, missed: [] } : plant(answered);
+for (const { row, point } of faults.missed) console.log(`${row}: a fault planted at '${point}' was not found`);
+
+const seconds = ((Date.now() - started) / 1000).toFixed(0);
+const total = answered.user.length + answered.system.length;
+const found = faults.planted - faults.missed.length;
+console.log(
+  `${counts.length} rows, ${total} cases, ${findings.length} rows differ, ${found} of ${faults.planted} planted faults found, ${seconds} s.`,
+);
+process.exitCode = findings.length + short.length + faults.missed.length === 0 ? 0 : 1;
