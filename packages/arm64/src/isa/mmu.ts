@@ -41,7 +41,7 @@ const OUTPUT_BITS = [32, 36, 40, 42, 44, 48, 48, 48] as const;
 
 /** Physical address bits of this CPU. */
 function physicalBits(view: View): number {
-  const range = Number((view.cpu.identity['ID_AA64MMFR0_EL1'] ?? 5n) & 7n);
+  const range = Number((view.cpu.identity.ID_AA64MMFR0_EL1 ?? 5n) & 7n);
   return OUTPUT_BITS[range] as number;
 }
 
