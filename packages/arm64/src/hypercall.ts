@@ -6,13 +6,15 @@
 import type { HypercallService, Hypercalls, Vcpu, View } from '@countervisor/contract';
 
 /** PSCI return codes, as 64-bit values (DEN 0022, 5.2.2). */
-export const PSCI = {
+export const PSCI: Readonly<
+  Record<'SUCCESS' | 'NOT_SUPPORTED' | 'INVALID_PARAMETERS' | 'ALREADY_ON' | 'INVALID_ADDRESS', bigint>
+> = {
   SUCCESS: 0n,
   NOT_SUPPORTED: BigInt.asUintN(64, -1n),
   INVALID_PARAMETERS: BigInt.asUintN(64, -2n),
   ALREADY_ON: BigInt.asUintN(64, -4n),
   INVALID_ADDRESS: BigInt.asUintN(64, -9n),
-} as const;
+};
 
 const ON = 0n;
 const OFF = 1n;

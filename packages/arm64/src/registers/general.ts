@@ -43,11 +43,12 @@ export const general: Rows = {
     affects: ['interrupts'],
     source: 'C5.2.2',
   },
-  EL: bit('Exception level: 0 or 1.', 1n, { affects: ['level', 'translation', 'interrupts', 'pmu'] }),
+  // Translations of EL0, EL1 and EL1 with PAN are kept apart (isa/mmu.ts), so a change of these selects and does not forget.
+  EL: bit('Exception level: 0 or 1.', 1n, { affects: ['level', 'interrupts', 'pmu'] }),
   SPSEL: bit('PSTATE.SP: at EL1, use SP_EL1 (1) or SP_EL0 (0).', 1n),
   IL: bit('Illegal execution state: every instruction raises an exception.', 0n, { affects: ['decode'] }),
   SS: bit('Software step: PSTATE.SS.', 0n),
-  PAN: bit('Privileged access never: EL1 may not read or write what EL0 may.', 0n, { affects: ['translation'] }),
+  PAN: bit('Privileged access never: EL1 may not read or write what EL0 may.', 0n, { affects: ['level'] }),
 
   EXCLUSIVE_ADDRESS: slot('Virtual address of the last load-exclusive.', 0n),
   EXCLUSIVE_SIZE: slot('Its size in bytes; 0 when the monitor is open.', 0n),
