@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { generic, parts, sysreg } from './address.ts';
+import { describe as describeRegister, generic, parts, sysreg } from './address.ts';
 
 describe('system register addresses', () => {
   it('hold op0 in [15:14], op1 in [13:11], CRn in [10:7], CRm in [6:3], op2 in [2:0]', () => {
@@ -13,5 +13,13 @@ describe('system register addresses', () => {
     expect(parts(sysreg(3, 3, 9, 13, 2).index)).toEqual([3, 3, 9, 13, 2]);
     expect(parts(sysreg(2, 7, 15, 15, 7).index)).toEqual([2, 7, 15, 15, 7]);
     expect(generic(sysreg(3, 0, 0, 5, 0).index)).toBe('S3_0_C0_C5_0');
+  });
+});
+
+describe('the diagnostic about an unknown register', () => {
+  it('names it as the manual does, and has a row ready to paste', () => {
+    const { text, row } = describeRegister('sysreg', sysreg(3, 3, 9, 13, 7).index);
+    expect(text).toBe('sysreg(3, 3, 9, 13, 7)');
+    expect(row).toContain('S3_3_C9_C13_7: { at: sysreg(3, 3, 9, 13, 7)');
   });
 });

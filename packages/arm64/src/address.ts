@@ -16,3 +16,12 @@ export function generic(index: number): string {
   const [op0, op1, crn, crm, op2] = parts(index);
   return `S${op0}_${op1}_C${crn}_C${crm}_${op2}`;
 }
+
+/** For the diagnostic about a register that no table declares: the address as the manual writes it, and a row ready to paste. */
+export function describe(space: string, index: number): { readonly text: string; readonly row: string } {
+  const address = `sysreg(${parts(index).join(', ')})`;
+  return {
+    text: space === 'sysreg' ? address : `${space}(0x${index.toString(16)})`,
+    row: `${generic(index)}: { at: ${address}, width: 64, reset: 'unknown', read: 'el1', write: 'el1', fields: whole('…') },`,
+  };
+}

@@ -4,7 +4,7 @@
  * The hardware traps coarsely: MDCR_EL2.TPM takes every Performance Monitors register. Where a policy asks for some of them, all are trapped, and
  * those that were to be direct complete at once on the same registers.
  */
-import type { Demand, PmuRole, View, Writes } from '@countervisor/contract';
+import type { Demand, Personality, PmuRole, View, Writes } from '@countervisor/contract';
 import { implemented, MDCR } from './counters.ts';
 import { has } from './features.ts';
 
@@ -38,3 +38,16 @@ export function monitorDebug(demand: Demand, view: View): bigint {
 export function enforce(demand: Demand, view: View): Writes {
   return [['MDCR_EL2', monitorDebug(demand, view)]];
 }
+
+/** No real system: the manual, and nothing else. A domain that asks for a vPMU gets one of its own; one that does not has none. */
+export const plain: Personality = {
+  name: 'plain',
+  means:
+    'No real system: a domain with `vpmu` gets Performance Monitors of its own, by the manual; one without has none.',
+  policy: (_mode, vpmu) => (vpmu ? 'emulated' : 'off'),
+  policies: ['off', 'passthrough', 'switched', 'emulated'],
+  quirks: [],
+  settings: (_mode, vpmu) => ({ vpmu }),
+  handlers: () => ({}),
+  interrupt: (_mode, vpmu) => vpmu,
+};

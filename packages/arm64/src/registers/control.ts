@@ -7,6 +7,7 @@
  */
 import { sysreg } from '../address.ts';
 import { selectStack } from '../isa/exceptions.ts';
+import { isFiq, signalled } from '../platform/gic.ts';
 import { type Fields, field, type Row, type Rows, res0, res1, whole } from './row.ts';
 
 /** A plain 64-bit register of EL1. */
@@ -202,6 +203,29 @@ export const control: Rows = {
     N: field(31, 'Negative.'),
     ...res0([63, 32]),
   }),
+
+  ISR_EL1: el1(
+    0,
+    12,
+    1,
+    0,
+    {
+      ...res0([5, 0]),
+      F: field(6, 'An FIQ is pending, masked or not.', 'ignored'),
+      I: field(7, 'An IRQ is pending, masked or not.', 'ignored'),
+      A: field(8, 'An SError is pending; there are none.', 'ignored'),
+      ...res0([63, 9]),
+    },
+    {
+      reset: 0n,
+      write: 'never',
+      derive: (view) => {
+        const next = signalled(view);
+        return next === undefined ? 0n : isFiq(view, next.group) ? 0x40n : 0x80n;
+      },
+      source: 'D24.2.118',
+    },
+  ),
 
   SP_EL0: el1(0, 4, 1, 0, whole('Stack pointer of EL0, and of EL1 while PSTATE.SP is 0.'), {
     traps: ['SP_EL0_IN_USE'],

@@ -57,7 +57,8 @@ describe('what a guest reads', () => {
       expect(read('cortex-a57', name)).toBe(0n);
   });
   it('has the host’s EL2 and EL3, and the GIC’s registers, where the settings say so', () => {
-    const pfr0 = (settings: NonNullable<Options['settings']>) => new Fake({ cpu: 'cortex-a57', settings }).get('ID_AA64PFR0_EL1');
+    const pfr0 = (settings: NonNullable<Options['settings']>) =>
+      new Fake({ cpu: 'cortex-a57', settings }).get('ID_AA64PFR0_EL1');
     expect(pfr0({ levels: 'host' })).toBe(0x1111n);
     expect(pfr0({ gic: 3 })).toBe(0x0100_0011n);
     expect(pfr0({ gic: 2 })).toBe(0x11n);

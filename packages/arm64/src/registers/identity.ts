@@ -1,12 +1,13 @@
 /**
  * Identification registers. Arm DDI 0487, D24.2; the reserved ones of the feature space read as 0 (D23.3).
  *
- * A CPU model's table holds what its silicon shows. What a guest reads is that, less what is not modelled (cpus.ts lists it), with the fields
+ * A CPU model's table holds what its silicon shows. What a guest reads is that, less what is not modelled (models.ts lists it), with the fields
  * of the features the CPU has (features.ts), and with PMUVer as the policy and the personality will have it.
  */
 import { insert, type View } from '@countervisor/contract';
 import { generic, sysreg } from '../address.ts';
 import { type IdRegister, show } from '../features.ts';
+import { gicVersion } from '../platform/gic.ts';
 import { type Fields, field, type Row, type Rows, res0, res1, whole } from './row.ts';
 
 /** Bits that are shown as the silicon has them; all others are 0 unless a feature or a rule below sets them. */
@@ -42,7 +43,7 @@ export function affinity(index: number): bigint {
 function pfr0(view: View): bigint {
   let value = shown(view, 'ID_AA64PFR0_EL1') | 0x11n;
   if (view.settings.levels === 'host') value |= 0x1100n;
-  if (view.settings.gic === 3) value = insert(value, [27, 24], 1n);
+  if (gicVersion(view) === 3) value = insert(value, [27, 24], 1n);
   return value;
 }
 

@@ -4,11 +4,12 @@
  */
 import { type Access, type CpuModel, mask, type PolicyName, type TrapGroup, type Vcpu } from '@countervisor/contract';
 import { counters } from '../counters.ts';
-import { cpus } from '../cpus.ts';
+import { newInterface } from '../platform/gic.ts';
 import { control } from '../registers/control.ts';
 import { debug } from '../registers/debug.ts';
 import { general } from '../registers/general.ts';
 import { identity } from '../registers/identity.ts';
+import { cpus } from '../registers/models.ts';
 import { pmu } from '../registers/pmu.ts';
 import type { Row, Rows } from '../registers/row.ts';
 import { trapGroups } from '../traps.ts';
@@ -73,6 +74,11 @@ export class Fake {
 
   get vcpu(): Vcpu {
     return this as unknown as Vcpu;
+  }
+
+  /** A CPU interface as after reset: nothing is enabled, so nothing is signalled. */
+  device(): unknown {
+    return newInterface();
   }
 
   readonly domain: unknown = { yield: (): void => void this.yields++ };

@@ -41,11 +41,10 @@ const V8P4_MORE = [
 
 const settings = { counters: 6, hpmn0: 'none' } as const;
 
-export const cpus: Readonly<Record<string, CpuRow>> = {
+const models: Readonly<Record<string, CpuRow>> = {
   'cortex-a57': {
     means: 'Armv8.0, PMUv3.',
     features: [...V3, 'crc32'],
-    optional: ALL,
     settings,
     identity: {
       MIDR_EL1: 0x411f_d070n,
@@ -70,7 +69,6 @@ export const cpus: Readonly<Record<string, CpuRow>> = {
   'cortex-a72': {
     means: 'Armv8.0, PMUv3.',
     features: [...V3, 'crc32'],
-    optional: ALL,
     settings,
     identity: {
       MIDR_EL1: 0x410f_d083n,
@@ -95,7 +93,6 @@ export const cpus: Readonly<Record<string, CpuRow>> = {
   'cortex-a76': {
     means: 'Armv8.2, PMUv3 for Armv8.1.',
     features: [...V3P1, ...V8P2],
-    optional: ALL,
     settings,
     identity: {
       MIDR_EL1: 0x414f_d0b1n,
@@ -120,7 +117,6 @@ export const cpus: Readonly<Record<string, CpuRow>> = {
   'neoverse-n1': {
     means: 'Armv8.2 server core, PMUv3 for Armv8.1.',
     features: [...V3P1, ...V8P2],
-    optional: ALL,
     settings,
     identity: {
       MIDR_EL1: 0x414f_d0c1n,
@@ -145,7 +141,6 @@ export const cpus: Readonly<Record<string, CpuRow>> = {
   'neoverse-v1': {
     means: 'Armv8.4 server core, PMUv3 for Armv8.4.',
     features: [...V3P4, ...V8P2, 'flagm', 'rcpc2'],
-    optional: ALL,
     settings,
     identity: {
       MIDR_EL1: 0x411f_d402n,
@@ -171,7 +166,6 @@ export const cpus: Readonly<Record<string, CpuRow>> = {
   'neoverse-n2': {
     means: 'Armv9.0 server core, PMUv3 for Armv8.5.',
     features: [...V3P5, ...V8P2, 'flagm', 'flagm2', 'rcpc2', 'sb'],
-    optional: ALL,
     settings,
     identity: {
       MIDR_EL1: 0x410f_d493n,
@@ -223,6 +217,14 @@ export const cpus: Readonly<Record<string, CpuRow>> = {
     deviations: [],
   },
 };
+
+/** Whatever a model has not, `+feature` gives it. */
+export const cpus: Readonly<Record<string, CpuRow>> = Object.fromEntries(
+  Object.entries(models).map(([name, row]) => [
+    name,
+    { ...row, optional: ALL.filter((feature) => !row.features.includes(feature)) },
+  ]),
+);
 
 /** The baseline: what runs on it runs on every other model. */
 export const defaultCpu = 'cortex-a57';
