@@ -103,7 +103,8 @@ export function probe(x: Engine, lo: number, hi: number, size: number, write: bo
   if (x.resolve(lo, hi, kind, level, unaligned) === -1) return FAULT;
   if ((lo & (PAGE - 1)) + size > PAGE) {
     const nextLo = ((lo | (PAGE - 1)) + 1) | 0;
-    if (x.resolve(nextLo, nextLo === 0 ? (hi + 1) | 0 : hi, kind, level, true) === -1) return FAULT;
+    // A pair of aligned halves may lie on two pages; device memory takes it.
+    if (x.resolve(nextLo, nextLo === 0 ? (hi + 1) | 0 : hi, kind, level, unaligned) === -1) return FAULT;
   }
   return 0;
 }
