@@ -10,7 +10,13 @@ import { parts, sysreg } from './address.ts';
 import { encodeBitmask } from './isa/bitmask.ts';
 import { encode } from './isa/encode.ts';
 import { control } from './registers/control.ts';
+import { debug } from './registers/debug.ts';
 import { general } from './registers/general.ts';
+import { gic } from './registers/gic.ts';
+import { identity } from './registers/identity.ts';
+import { pmu } from './registers/pmu.ts';
+import { system } from './registers/system.ts';
+import { timer } from './registers/timer.ts';
 
 /** One word, or one that needs to know where it stands: the offset to a label, bytes. */
 export type Code = number | ((to: (label: string) => number) => number);
@@ -450,6 +456,8 @@ export type SystemRegister = string | Address;
 
 const spelt = /^S([0-3])_([0-7])_C([0-9]|1[0-5])_C([0-9]|1[0-5])_([0-7])$/;
 
+const TABLES = [general, control, debug, gic, identity, pmu, system, timer];
+
 /** Its address's index. */
 export function indexOf(name: SystemRegister): number {
   if (typeof name !== 'string') return name.index;
@@ -458,7 +466,7 @@ export function indexOf(name: SystemRegister): number {
     const [op0, op1, crn, crm, op2] = found.slice(1).map(Number) as [number, number, number, number, number];
     return sysreg(op0, op1, crn, crm, op2).index;
   }
-  const row = [general, control].map((table) => table[name]).find((row) => row?.at !== undefined);
+  const row = TABLES.map((table) => table[name]).find((row) => row?.at !== undefined);
   return row?.at?.index ?? fail(`No table names the system register ${name}.`);
 }
 
@@ -477,6 +485,11 @@ export const sys = (op1: number, CRn: number, CRm: number, op2: number, rt = 'XZ
   encode('SYS', { op1, CRn, CRm, op2, Rt: zr(rt) });
 export const sysl = (rt: string, op1: number, CRn: number, CRm: number, op2: number): number =>
   encode('SYSL', { op1, CRn, CRm, op2, Rt: zr(rt) });
+/** The same by a register row's name: TLBI_VMALLE1, DC_CIVAC, AT_S1E1R. */
+export const operate = (name: string, rt = 'XZR'): number => {
+  const { op1, CRn, CRm, op2 } = named(indexOf(name));
+  return sys(op1, CRn, CRm, op2, rt);
+};
 export const dcZva = (rt: string): number => encode('DC ZVA', { Rt: zr(rt) });
 
 // Programs

@@ -315,7 +315,7 @@ describe('exclusives', () => {
     expect(out.get('X0')).toBe(0n);
     expect(out.bytes(0x2000n, 9)).toEqual([255, 255, 255, 255, 255, 255, 255, 255, 8]);
     expect(out.get('EXCLUSIVE_SIZE')).toBe(0n);
-    expect(out.end).toMatchObject({ signals: ['access'] });
+    expect(out.end).toMatchObject({ signals: ['store', 'access'] });
   });
 
   it.each([

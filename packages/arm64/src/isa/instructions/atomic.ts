@@ -38,6 +38,8 @@ function storeIfWatched(b: Lifter, at: Value, bytes: number, s: number, attempt:
   b.when(b.and(same, b.eq(b.get('EXCLUSIVE_SIZE'), b.constant(bytes))), () => {
     attempt(() => {
       b.assign(status, b.constant(0));
+      // ST_RETIRED counts no store-exclusive that fails.
+      b.emit('store');
       b.emit('access');
     });
   });
@@ -61,22 +63,16 @@ function exclusive(size: Size): readonly Row[] {
       { signals: LOAD },
     );
   const store = (name: string, o0: '0' | '1'): Row =>
-    row(
-      `${name}${size.suffix}`,
-      'atomic',
-      `${size.size} 001000 0 0 0 Rs ${o0} xxxxx Rn Rt` as string,
-      (b, f) => {
-        const at = base(b, f.Rn);
-        storeIfWatched(b, at, size.bytes, f.Rs, (done) => {
-          b.probe(at, size.bytes, true, shape);
-          b.when(b.eq(b.load(at, shape), b.get('EXCLUSIVE_LOW')), () => {
-            b.store(at, x(b, f.Rt), shape);
-            done();
-          });
+    row(`${name}${size.suffix}`, 'atomic', `${size.size} 001000 0 0 0 Rs ${o0} xxxxx Rn Rt` as string, (b, f) => {
+      const at = base(b, f.Rn);
+      storeIfWatched(b, at, size.bytes, f.Rs, (done) => {
+        b.probe(at, size.bytes, true, shape);
+        b.when(b.eq(b.load(at, shape), b.get('EXCLUSIVE_LOW')), () => {
+          b.store(at, x(b, f.Rt), shape);
+          done();
         });
-      },
-      { signals: ['store'] },
-    );
+      });
+    });
   return [load('LDXR', '0'), load('LDAXR', '1'), store('STXR', '0'), store('STLXR', '1')];
 }
 
@@ -105,29 +101,23 @@ function exclusivePair(load: boolean, name: string, o0: '0' | '1', wide: boolean
       { signals: ['load', 'access', 'access'] },
     );
   }
-  return row(
-    full,
-    'atomic',
-    `${size} 001000 0 0 1 Rs ${o0} Rt2 Rn Rt` as string,
-    (b, f) => {
-      const at = base(b, f.Rn);
-      storeIfWatched(b, at, bytes, f.Rs, (done) => {
-        b.probe(at, bytes, true, wide ? QUAD : { size: 8, align: 8 });
-        const first = b.eq(b.load(at, { size: 8 }), b.get('EXCLUSIVE_LOW'));
-        const next = plus(b, at, 8);
-        const unchanged = wide ? b.and(first, b.eq(b.load(next, { size: 8 }), b.get('EXCLUSIVE_HIGH'))) : first;
-        b.when(unchanged, () => {
-          if (wide) {
-            b.store(at, x(b, f.Rt), { size: 8 });
-            b.store(next, x(b, f.Rt2), { size: 8 });
-          } else b.store(at, joined(b, x(b, f.Rt), x(b, f.Rt2)), { size: 8 });
-          done();
-          b.emit('access');
-        });
+  return row(full, 'atomic', `${size} 001000 0 0 1 Rs ${o0} Rt2 Rn Rt` as string, (b, f) => {
+    const at = base(b, f.Rn);
+    storeIfWatched(b, at, bytes, f.Rs, (done) => {
+      b.probe(at, bytes, true, wide ? QUAD : { size: 8, align: 8 });
+      const first = b.eq(b.load(at, { size: 8 }), b.get('EXCLUSIVE_LOW'));
+      const next = plus(b, at, 8);
+      const unchanged = wide ? b.and(first, b.eq(b.load(next, { size: 8 }), b.get('EXCLUSIVE_HIGH'))) : first;
+      b.when(unchanged, () => {
+        if (wide) {
+          b.store(at, x(b, f.Rt), { size: 8 });
+          b.store(next, x(b, f.Rt2), { size: 8 });
+        } else b.store(at, joined(b, x(b, f.Rt), x(b, f.Rt2)), { size: 8 });
+        done();
+        b.emit('access');
       });
-    },
-    { signals: ['store'] },
-  );
+    });
+  });
 }
 
 /** LDAR and STLR; LDLAR and STLLR of FEAT_LOR, which order within a region: one region here, all of memory. */
