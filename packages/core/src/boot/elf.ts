@@ -5,7 +5,7 @@ import { refuse } from './errors.ts';
 import { hex } from './image.ts';
 
 export const PT = { LOAD: 1, DYNAMIC: 2, INTERP: 3, NOTE: 4 } as const;
-export const SHT = { NULL: 0, SYMTAB: 2, STRTAB: 3, NOTE: 7, NOBITS: 8, DYNSYM: 11 } as const;
+export const SHT = { NULL: 0, SYMTAB: 2, STRTAB: 3, DYNAMIC: 6, NOTE: 7, NOBITS: 8, DYNSYM: 11 } as const;
 export const ET = { REL: 1, EXEC: 2, DYN: 3, CORE: 4 } as const;
 const TYPES: Readonly<Record<number, string>> = {
   0: 'ET_NONE',
@@ -208,16 +208,16 @@ export function readElf(bytes: Uint8Array, file: string): ElfImage {
   function named(table: RawSection | undefined): ElfSection[] {
     // Many sections may share one name; a hostile file must not make us decode it thousands of times.
     const known = new Map<number, string>();
-    return sections.map((section) => {
+    return sections.map(({ nameAt, ...section }) => {
       if (table === undefined) return { ...section, name: '' };
-      if (BigInt(section.nameAt) >= table.size && section.nameAt !== 0) {
-        throw field(`the name of section ${section.index}`, section.nameAt, 'an offset in the section name table');
+      if (BigInt(nameAt) >= table.size && nameAt !== 0) {
+        throw field(`the name of section ${section.index}`, nameAt, 'an offset in the section name table');
       }
-      const start = Number(table.offset) + section.nameAt;
-      let name = known.get(start);
+      let name = known.get(nameAt);
       if (name === undefined) {
-        name = read.string(start, Number(table.offset + table.size), LONGEST_NAME);
-        known.set(start, name);
+        const start = Number(table.offset);
+        name = read.string(start + nameAt, start + Number(table.size), LONGEST_NAME);
+        known.set(nameAt, name);
       }
       return { ...section, name };
     });

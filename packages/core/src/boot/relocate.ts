@@ -1,5 +1,5 @@
 /** Relative relocations, applied to a position-independent image that does not relocate itself. System V gABI, chapters 4 (Relocation) and 5 (Dynamic Section). */
-import { type ElfImage, type ElfSegment, PT, segmentBytes } from './elf.ts';
+import { type ElfImage, type ElfSegment, PT, SHT, segmentBytes } from './elf.ts';
 import { DYNAMIC, RELOCATION } from './elf-fields.ts';
 import type { Placed } from './elf-load.ts';
 import { refuse } from './errors.ts';
@@ -62,10 +62,14 @@ export function relocate(
   };
 
   const dynamic = new Map<bigint, bigint>();
-  const array = image.segments.find((segment) => segment.type === PT.DYNAMIC);
-  if (array === undefined) return patched;
+  // A linker script that lists its program headers may leave out PT_DYNAMIC; the section is there all the same.
+  const segment = image.segments.find(({ type }) => type === PT.DYNAMIC);
+  const section = image.sections.find(({ type }) => type === SHT.DYNAMIC);
+  const [start, bytes] = segment
+    ? [segment.offset, segment.filesz]
+    : [Number(section?.offset ?? 0), Number(section?.size ?? 0)];
   const each = fields.of(DYNAMIC.bytes);
-  for (let at = array.offset; at + each <= array.offset + array.filesz; at += each) {
+  for (let at = start; at + each <= start + bytes; at += each) {
     const tag = fields.word(at, DYNAMIC.tag);
     if (tag === DT.NULL) break;
     if (tag === DT.NEEDED) throw wrong('its dynamic section', 'needs a shared library, and none is loaded here');
