@@ -56,8 +56,6 @@ export const arm64: Arch<string, Level> = defineArch<string, Level, string, stri
   toolstack: ARM_TOOLSTACK as ToolstackHalf,
 });
 
-export default arm64;
-
 export * as asm from './asm.ts';
 export { kvm } from './personalities/kvm.ts';
 export { xen } from './personalities/xen.ts';
