@@ -1,0 +1,169 @@
+/**
+ * Finds architectures from the working directory: packages whose package.json has `"countervisor": { "architecture": NAME }`. Looked at, from there
+ * upwards: the folder's own package, what its package.json depends on, and everything under node_modules/@countervisor; last, what stands beside the
+ * command itself, so that one installed for the whole machine works anywhere.
+ */
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { Arch } from '@countervisor/contract';
+import { closest } from '@countervisor/core';
+import { UnsupportedError, UsageError } from './exit.ts';
+import type { Io } from './io.ts';
+
+/** Architectures that this project publishes, in the order of preference where nothing else decides; with what their images call themselves. */
+export const PUBLISHED: readonly {
+  readonly name: string;
+  readonly package: string;
+  readonly elf: readonly number[];
+}[] = [{ name: 'arm64', package: '@countervisor/arm64', elf: [183] }];
+
+export interface Found {
+  readonly name: string;
+  readonly package: string;
+  load(): Promise<Arch>;
+}
+
+interface Manifest {
+  readonly name?: unknown;
+  readonly main?: unknown;
+  readonly module?: unknown;
+  readonly exports?: unknown;
+  readonly countervisor?: { readonly architecture?: unknown };
+  readonly [kind: string]: unknown;
+}
+
+const DEPENDENCIES = ['dependencies', 'devDependencies', 'optionalDependencies', 'peerDependencies'] as const;
+
+function manifestOf(folder: string): Manifest | undefined {
+  try {
+    const value: unknown = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    return typeof value === 'object' && value !== null ? (value as Manifest) : undefined;
+  } catch {
+    return undefined; // No package, or not ours to mend.
+  }
+}
+
+/** The file that `import` of this package loads (Node: Packages, "Conditional exports"). */
+function entryOf(manifest: Manifest): string | undefined {
+  const conditions = ['node', 'import', 'module-sync', 'default'];
+  const pick = (target: unknown): string | undefined => {
+    if (typeof target === 'string') return target;
+    if (typeof target !== 'object' || target === null) return undefined;
+    for (const [condition, inner] of Object.entries(target)) {
+      if (conditions.includes(condition)) return pick(inner);
+    }
+    return undefined;
+  };
+  const { exports } = manifest;
+  const dot = typeof exports === 'object' && exports !== null && '.' in exports ? exports['.'] : exports;
+  return pick(dot) ?? (typeof manifest.main === 'string' ? manifest.main : 'index.js');
+}
+
+function candidate(folder: string): Found | undefined {
+  const manifest = manifestOf(folder);
+  const name = manifest?.countervisor?.architecture;
+  if (manifest === undefined || typeof name !== 'string') return undefined;
+  const packageName = typeof manifest.name === 'string' ? manifest.name : name;
+  return { name, package: packageName, load: () => loadFrom(folder, manifest, name, packageName) };
+}
+
+async function loadFrom(folder: string, manifest: Manifest, name: string, packageName: string): Promise<Arch> {
+  const entry = entryOf(manifest);
+  const file = entry === undefined ? undefined : join(realpathSync(folder), entry);
+  if (file === undefined || !existsSync(file)) {
+    throw new UnsupportedError(
+      'CV_ARCH_NOT_BUILT',
+      `The package ${packageName} has no built files.`,
+      `Build it (npm run build), or install it again: npm install ${packageName}`,
+    );
+  }
+  const module = (await import(pathToFileURL(file).href)) as Readonly<Record<string, unknown>>;
+  const arch = module['default'] ?? module[name];
+  if (typeof arch !== 'object' || arch === null) {
+    throw new UnsupportedError(
+      'CV_ARCH_EMPTY',
+      `The package ${packageName} exports no architecture.`,
+      `It must export what defineArch returns, as default or as '${name}'.`,
+    );
+  }
+  return arch as Arch;
+}
+
+function scope(modules: string): string[] {
+  try {
+    return readdirSync(join(modules, '@countervisor'))
+      .sort()
+      .map((name) => join(modules, '@countervisor', name));
+  } catch {
+    return [];
+  }
+}
+
+function foldersFrom(start: string): string[] {
+  const folders: string[] = [];
+  for (let folder = start; ; folder = dirname(folder)) {
+    folders.push(folder);
+    const modules = join(folder, 'node_modules');
+    if (existsSync(modules)) {
+      const manifest = manifestOf(folder);
+      for (const kind of DEPENDENCIES) {
+        const names = Object.keys((manifest?.[kind] as object | undefined) ?? {});
+        folders.push(...names.map((name) => join(modules, ...name.split('/'))));
+      }
+      folders.push(...scope(modules));
+    }
+    if (dirname(folder) === folder) return folders;
+  }
+}
+
+/** The nearest package of each architecture: published ones first, then by name. */
+export function findArchitectures(io: Io): Found[] {
+  if (io.architectures !== undefined) {
+    return io.architectures.map((arch) => ({ name: arch.name, package: arch.name, load: () => Promise.resolve(arch) }));
+  }
+  const found = new Map<string, Found>();
+  for (const folder of [...foldersFrom(io.cwd), ...foldersFrom(dirname(fileURLToPath(import.meta.url)))]) {
+    const one = candidate(folder);
+    if (one !== undefined && !found.has(one.name)) found.set(one.name, one);
+  }
+  const rank = (name: string): number => {
+    const place = PUBLISHED.findIndex((p) => p.name === name);
+    return place < 0 ? PUBLISHED.length : place;
+  };
+  return [...found.values()].sort((a, b) => rank(a.name) - rank(b.name) || (a.name < b.name ? -1 : 1));
+}
+
+function installLine(names: readonly string[]): string {
+  return `npm install ${names.join(' ')}`;
+}
+
+/** Nothing is installed that could run anything. */
+export function noneFound(): UnsupportedError {
+  return new UnsupportedError(
+    'CV_NO_ARCHITECTURE',
+    'No architecture is installed here.',
+    installLine(PUBLISHED.map((p) => p.package)),
+  );
+}
+
+/** @throws UnsupportedError CV_NO_ARCHITECTURE with the line that installs it; UsageError for a name that nobody publishes */
+export function named(found: readonly Found[], name: string): Found {
+  const one = found.find((f) => f.name === name);
+  if (one !== undefined) return one;
+  const published = PUBLISHED.find((p) => p.name === name);
+  if (published !== undefined) {
+    throw new UnsupportedError(
+      'CV_NO_ARCHITECTURE',
+      `The architecture ${name} is not installed here.`,
+      installLine([published.package]),
+    );
+  }
+  const known = [...new Set([...found.map((f) => f.name), ...PUBLISHED.map((p) => p.name)])];
+  const near = closest(name, known);
+  throw new UsageError(
+    'CV_USAGE',
+    `There is no architecture '${name}'.`,
+    near === undefined ? `Known: ${known.join(', ')}.` : `Did you mean '${near}'?`,
+  );
+}

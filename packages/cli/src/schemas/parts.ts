@@ -1,0 +1,41 @@
+/** Pieces that several outputs share, and the address under which each schema is published. */
+import { z } from 'zod';
+
+/** As a module path: `countervisor/schemas/run.schema.json` of the package that wrote the output. */
+export function schemaAddress(name: string): string {
+  return `countervisor/schemas/${name}.schema.json`;
+}
+
+export type Count = number | string;
+
+export const countSchema: z.ZodType<Count> = z
+  .union([
+    z
+      .int()
+      .min(0)
+      .max(Number.MAX_SAFE_INTEGER + 1),
+    z.string().regex(/^[0-9]{16,}$/),
+  ])
+  .describe('A count: a number up to 2^53, beyond it a string of decimal digits.');
+
+export const hexSchema: z.ZodType<string> = z
+  .string()
+  .regex(/^0x[0-9a-f]+$/)
+  .describe('A value of a register or an address, hexadecimal.');
+
+export interface ExitJson {
+  readonly reason: string;
+  readonly status: number;
+  readonly verdict: 'passed' | 'failed' | 'faulted';
+}
+
+export const exitSchema: z.ZodType<ExitJson | null> = z
+  .strictObject({
+    reason: z.string().describe('How the domain ended: poweroff, reset, crash, or the name of a fault.'),
+    status: z.int().describe("The guest's raw status."),
+    verdict: z
+      .enum(['passed', 'failed', 'faulted'])
+      .describe('What the platform makes of it; faulted: the guest did not choose this end.'),
+  })
+  .nullable()
+  .describe('null while the domain had not ended when the run stopped.');

@@ -1,0 +1,173 @@
+/** From flags and the host file to the machine that is asked for. Flags win; whoever wrote the wrong word is told where. */
+import { type Arch, type Mode, type Personality, type Place, POLICIES, type PolicyName } from '@countervisor/contract';
+import { closest, cpuModel, fail, load, type MachineConfig, near } from '@countervisor/core';
+import { at, fromCommandLine, UnsupportedError, UsageError } from './exit.ts';
+import { type Host, partPersonality } from './host.ts';
+
+/** The selection flags that every command with a guest takes. */
+export interface SelectionFlags {
+  readonly host?: string;
+  readonly arch?: string;
+  readonly cpu?: string;
+  readonly policy?: string;
+  readonly personality?: string;
+  readonly platform?: string;
+  readonly engine?: string;
+  readonly slice?: number;
+  readonly pcpus?: number;
+  readonly until?: number;
+  readonly set?: readonly string[];
+}
+
+export interface Selected {
+  readonly arch: Arch;
+  readonly machine: MachineConfig;
+  readonly personality: Personality;
+  readonly mode: Mode;
+  /** In place of the personality's choice, for domains with a vPMU. */
+  readonly policy: PolicyName | undefined;
+}
+
+/** An error in a word: of the command line when the flag was given, else of the host file at this member. */
+function blame<T>(flag: unknown, host: Host, path: readonly string[], body: () => T): T {
+  if (flag !== undefined) return fromCommandLine(body);
+  const place: Place | undefined = host.json?.place(path);
+  return at(place, body);
+}
+
+const ENGINES = ['stepper', 'auto', 'translator'] as const;
+
+export function checkEngine(engine: string | undefined): void {
+  if (engine === undefined || engine === 'auto' || engine === 'stepper') return;
+  if (engine === 'translator') {
+    throw new UnsupportedError(
+      'CV_ENGINE',
+      'The translator is not built yet.',
+      'Leave --engine out, or write --engine stepper: it gives the same results.',
+    );
+  }
+  const meant = closest(engine, ENGINES);
+  throw new UsageError(
+    'CV_USAGE',
+    `There is no engine '${engine}'.`,
+    meant === undefined ? 'Engines: stepper, auto.' : `Did you mean '${meant}'?`,
+  );
+}
+
+function policyOf(text: string | undefined): PolicyName | undefined {
+  if (text === undefined || (POLICIES as readonly string[]).includes(text)) return text as PolicyName | undefined;
+  const meant = closest(text, POLICIES);
+  throw new UsageError(
+    'CV_USAGE',
+    `There is no policy '${text}'.`,
+    meant === undefined ? `Policies: ${POLICIES.join(', ')}.` : `Did you mean '${meant}'?`,
+  );
+}
+
+/** key=value pairs of --set, as the CPU's settings rows want them: numbers where they are numbers. */
+function settingsOf(arch: Arch, pairs: readonly string[]): Record<string, string | number> {
+  const settings: Record<string, string | number> = {};
+  for (const pair of pairs) {
+    const split = pair.indexOf('=');
+    if (split < 1)
+      throw new UsageError(
+        'CV_USAGE',
+        `--set takes key=value, and '${pair}' is none.`,
+        `Settings: ${Object.keys(arch.settings).join(', ') || 'none'}.`,
+      );
+    const name = pair.slice(0, split);
+    const value = pair.slice(split + 1);
+    const row = Object.hasOwn(arch.settings, name) ? arch.settings[name] : undefined;
+    const numeric = row !== undefined && !Array.isArray(row.values) && /^[0-9]{1,15}$/.test(value);
+    settings[name] = numeric ? Number(value) : value;
+  }
+  return settings;
+}
+
+function personalityOf(arch: Arch, text: string | undefined): { personality: Personality; mode: Mode } {
+  const known = Object.keys(arch.personalities);
+  const { name, mode, odd } = partPersonality(text ?? (known[0] as string));
+  if (odd !== undefined) {
+    const meant = closest(odd, ['compat', 'strict']);
+    throw new UsageError(
+      'CV_USAGE',
+      `A personality has no mode '${odd}'.`,
+      meant === undefined ? 'Modes: compat, strict.' : `Did you mean '${name}:${meant}'?`,
+    );
+  }
+  const personality = Object.hasOwn(arch.personalities, name) ? arch.personalities[name] : undefined;
+  if (personality === undefined)
+    throw fail('CV_UNKNOWN_PERSONALITY', { arch: arch.name, name, near: near(name, known), known });
+  return { personality, mode: mode ?? 'compat' };
+}
+
+function checkPlatform(arch: Arch, name: string | undefined): void {
+  if (name === undefined || Object.hasOwn(arch.platforms, name)) return;
+  const known = Object.keys(arch.platforms);
+  throw fail('CV_UNKNOWN_PLATFORM', { arch: arch.name, name, near: near(name, known), known });
+}
+
+function checkCosts(arch: Arch, host: Host): void {
+  const known = Object.keys(arch.isa.costs);
+  for (const name of Object.keys(host.file.costs ?? {})) {
+    if (known.includes(name)) continue;
+    at(host.json?.place(['costs', name]), () => {
+      throw fail('CV_UNKNOWN_NAME', { where: "'costs'", kind: 'cost class', name, near: near(name, known), known });
+    });
+  }
+}
+
+/** Drops members that are not there: core's options are exact. */
+function present<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
+}
+
+/** @throws UsageError for flags, CountervisorError with a place for the host file, UnsupportedError for what is not offered */
+export function select(plugin: Arch, flags: SelectionFlags, host: Host): Selected {
+  const { file } = host;
+  checkEngine(flags.engine);
+  const arch = load(plugin);
+  const { personality, mode } = blame(flags.personality, host, ['personality'], () =>
+    personalityOf(arch, flags.personality ?? file.personality),
+  );
+  const policy = policyOf(flags.policy ?? file.policy);
+  if (policy !== undefined && !(personality.policies.includes(policy) && arch.offers.policies.includes(policy))) {
+    const offered = personality.policies.filter((p) => arch.offers.policies.includes(p));
+    throw fail('CV_POLICY_NOT_OFFERED', { who: personality.name, policy, offered });
+  }
+  blame(flags.platform, host, ['platform'], () => checkPlatform(arch, flags.platform ?? file.platform));
+  checkCosts(arch, host);
+
+  const cpu = flags.cpu ?? file.cpu ?? arch.defaultCpu;
+  blame(flags.cpu, host, ['cpu'], () => cpuModel(arch, cpu));
+  for (const [name, value] of Object.entries(file.settings ?? {})) {
+    blame(undefined, host, ['settings', name], () => cpuModel(arch, cpu, { [name]: value }));
+  }
+  const own = settingsOf(arch, flags.set ?? []);
+  fromCommandLine(() => cpuModel(arch, cpu, own));
+
+  const { hypervisor, costs } = file;
+  const machine: MachineConfig = present({
+    arch,
+    cpu,
+    cpuSettings: { ...file.settings, ...own },
+    pcpus: flags.pcpus ?? file.pcpus,
+    personality: personality.name,
+    mode,
+    platform: flags.platform ?? file.platform,
+    time: file.time,
+    slice: flags.slice ?? file.slice,
+    quantum: file.quantum,
+    costs: costs && Object.fromEntries(Object.entries(costs).map(([name, cost]) => [name, present(cost)])),
+    hypervisor:
+      hypervisor &&
+      present({
+        trap: hypervisor.trap && present(hypervisor.trap),
+        switch: hypervisor.switch && present(hypervisor.switch),
+      }),
+    unmodelled: file.unmodelled,
+  }) as MachineConfig;
+  return { arch, machine, personality, mode, policy };
+}
