@@ -51,7 +51,8 @@ function load(x: Engine, shape: AccessShape, at: Place, to: Place): Step {
   const halves = new Uint16Array(memory.buffer);
   const { size } = shape;
   const plain = shape.big !== true && shape.signed !== true;
-  const below = size - 1;
+  // An access may need more alignment than its size: one of an exclusive pair.
+  const below = Math.max(size, shape.align ?? 1) - 1;
   const other = shape.level !== undefined;
   return (s) => {
     const i = (s & at.mask) + at.at;
@@ -84,7 +85,7 @@ function store(x: Engine, shape: AccessShape, at: Place, value: Place): Step {
   const { bytes } = memory;
   const halves = new Uint16Array(memory.buffer);
   const { size, big } = shape;
-  const below = size - 1;
+  const below = Math.max(size, shape.align ?? 1) - 1;
   const other = shape.level !== undefined;
   return (s) => {
     const i = (s & at.mask) + at.at;
