@@ -1,8 +1,8 @@
 /**
  * The lifter: with these words an instruction row says, once, what its instruction means.
  *
- * The one law of a lift: whatever can fault or trap comes before the first `set`, so that an instruction that does not finish has changed
- * nothing. Core checks it when it builds the ops.
+ * The one law of a lift: whatever can fault or trap comes before the first change, so that an instruction that does not finish has changed
+ * nothing. A change is a `set`, an `emit`, or a `store` whose successors no `probe` has tried. Core checks it when it builds the ops.
  */
 import type { AccessShape, PureOpName, Width } from './op.ts';
 import type { Signal } from './pmu.ts';
@@ -42,22 +42,22 @@ export interface Lifter extends PureLifter {
   readonly pc: bigint;
   /** Address of the one behind it. */
   readonly next: bigint;
-  /** A register's value now. Registers without an address (general registers, flags) and storage-only ones. */
+  /** A register's value now, whatever changes it afterwards. Registers without an address (general registers, flags) and storage-only ones. */
   get(register: string): Value;
-  /** Sets a register. The whole 64-bit slot is replaced. */
+  /** Sets a register, but not the program counter: that is `jump`. The whole 64-bit slot is replaced. */
   set(register: string, value: Value): void;
   /** A constant, cut to 64 bits. */
   constant(value: bigint | number): Value;
   /** A value that `assign` may replace: the way out of a `when`. */
   variable(initial: Value): Value;
   assign(variable: Value, value: Value): void;
-  /** The body only when the condition is not 0. */
+  /** The body only when the condition is not 0. What is computed inside is seen inside; a variable carries it out. */
   when(condition: Value, body: () => void): void;
   load(at: Value, shape: AccessShape): Value;
   store(at: Value, value: Value, shape: AccessShape): void;
-  /** Would an access of `size` bytes fault? Then it does so here. */
+  /** Would an access of `size` bytes, at most a page, fault? Then it does so here; loads and stores may then follow stores. */
   probe(at: Value, size: number, write: boolean, shape?: AccessShape): void;
-  /** Continue at an address, always. */
+  /** Continue at an address, always. Nothing may stand behind it. */
   jump(to: Value): void;
   /** Continue at `to` when the condition is not 0; emits the signal `taken` when it is. */
   branch(condition: Value, to: bigint): void;

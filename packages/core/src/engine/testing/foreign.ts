@@ -51,6 +51,8 @@ export class Foreign {
   readonly deviceLog: string[] = [];
   /** What a trap's handler answers. */
   answer = 0;
+  /** Done on the other side of a trap or a register access. */
+  meanwhile: () => void = () => {};
   /** Questions to the page tables so far. */
   translations = 0;
 
@@ -190,6 +192,7 @@ export class Foreign {
     };
     return {
       access: (_v, space, index, write) => {
+        this.meanwhile();
         if (space !== SPACE) throw new RangeError(`no space ${space}`);
         if (index === REFUSED) {
           this.x.fault = { kind: 'undefined', syndrome: BigInt(index) };
@@ -201,6 +204,7 @@ export class Foreign {
       },
       trap: (_v, cause, argument) => {
         this.trapped.push({ cause, argument });
+        this.meanwhile();
         return this.answer;
       },
       call: (_v, helper, args) => {
