@@ -68,6 +68,7 @@ export function relocate(
   const [start, bytes] = segment
     ? [segment.offset, segment.filesz]
     : [Number(section?.offset ?? 0), Number(section?.size ?? 0)];
+  if (bytes === 0) throw wrong('the image', 'has no dynamic section, so its relocations cannot be found');
   const each = fields.of(DYNAMIC.bytes);
   for (let at = start; at + each <= start + bytes; at += each) {
     const tag = fields.word(at, DYNAMIC.tag);

@@ -38,7 +38,7 @@ export interface Made {
 }
 
 /** Bytes one after another, in one byte order. */
-class Writer {
+export class Writer {
   readonly out: number[] = [];
   readonly little: boolean;
   constructor(order: 'little' | 'big') {
