@@ -24,6 +24,7 @@ export const ROOMS = [
   'switching.ts',
   'hypercall.ts',
   'platform/',
+  'personalities/domctl.ts',
   'personalities/xen.ts',
   'personalities/kvm.ts',
   'isa/decode.ts',
