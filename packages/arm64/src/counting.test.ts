@@ -415,6 +415,13 @@ describe('the interrupt', () => {
   it('does not come unless it is enabled', () => {
     expect(run([...program(2)], emulated, 'X24', 'X21')).toEqual([0n, 1n]);
   });
+  it.each([
+    ['strict', { personality: 'xen-arm', mode: 'strict' }],
+    ['switched', { personality: 'plain' }],
+  ] as const)('comes with the physical registers: %s', (policy, config) => {
+    const made = machine(config, { program: program(1), ...(policy === 'switched' && { policy }) });
+    expect(left(made, 'd0', ...names)).toEqual([1n, 10n, 23n, 1n, 0n]);
+  });
   it('never comes under xen-arm compat', () => {
     expect(
       run(program(1), { personality: 'xen-arm', mode: 'compat', cpuSettings: { hpmn0: 'all' } }, 'X24', 'X21'),
