@@ -22,35 +22,28 @@ function bus(x: Engine, lo: number, hi: number, kind: 'read' | 'write'): number 
   return FAULT;
 }
 
-/** Host offsets of the first byte and of the first byte on the next page; the latter 0 when there is none. -1 in `first`: fault. */
-function span(
-  x: Engine,
-  lo: number,
-  hi: number,
-  size: number,
-  kind: 'read' | 'write',
-  level: number,
-): readonly [number, number] {
-  const unaligned = (lo & (size - 1)) !== 0;
-  const first = x.resolve(lo, hi, kind, level, unaligned);
+/** Host offset of the first byte on the next page after `span`; 0 when the access is on one. */
+let second = 0;
+
+/** Host offset of the first byte, DEVICE, or -1 with a fault. A single access that is on two pages must be memory on both. */
+function span(x: Engine, lo: number, hi: number, size: number, kind: 'read' | 'write', level: number): number {
+  second = 0;
+  const first = x.resolve(lo, hi, kind, level, (lo & (size - 1)) !== 0);
   const over = (lo & (PAGE - 1)) + size - PAGE;
-  if (first === -1 || over <= 0) return [first, 0];
+  if (first === -1 || over <= 0) return first;
   const nextLo = (lo + (size - over)) | 0;
-  const nextHi = nextLo === 0 ? (hi + 1) | 0 : hi;
-  const second = x.resolve(nextLo, nextHi, kind, level, true);
-  if (second === -1) return [-1, 0];
-  if (first === DEVICE || second === DEVICE) {
-    x.fault = x.doors.fault(x.v, 'alignment', (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0), x.physical, kind);
-    return [-1, 0];
-  }
-  return [first, second];
+  second = x.resolve(nextLo, nextLo === 0 ? (hi + 1) | 0 : hi, kind, level, true);
+  if (second === -1) return -1;
+  if (first !== DEVICE && second !== DEVICE) return first;
+  x.fault = x.doors.fault(x.v, 'alignment', (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0), x.physical, kind);
+  return -1;
 }
 
 /** Loads `size` bytes, zero-extended, little-endian, into `lo/hi`. 0 or FAULT. */
 export function slowLoad(x: Engine, lo: number, hi: number, shape: AccessShape): number {
   const { size } = shape;
   if (!aligned(x, lo, hi, size, shape, 'read')) return FAULT;
-  const [first, second] = span(x, lo, hi, size, 'read', shape.level ?? x.v.level);
+  const first = span(x, lo, hi, size, 'read', shape.level ?? x.v.level);
   if (first === -1) return FAULT;
   if (first === DEVICE) {
     x.lo = 0;
@@ -77,7 +70,7 @@ export function slowStore(x: Engine, lo: number, hi: number, shape: AccessShape)
   const valueLo = x.lo;
   const valueHi = x.hi;
   if (!aligned(x, lo, hi, size, shape, 'write')) return FAULT;
-  const [first, second] = span(x, lo, hi, size, 'write', shape.level ?? x.v.level);
+  const first = span(x, lo, hi, size, 'write', shape.level ?? x.v.level);
   if (first === -1) return FAULT;
   if (first === DEVICE) {
     x.lo = valueLo;
@@ -108,11 +101,17 @@ export function probe(x: Engine, lo: number, hi: number, size: number, write: bo
   if (!aligned(x, lo, hi, 1, shape, kind)) return FAULT;
   const level = shape.level ?? x.v.level;
   const unaligned = (lo & (shape.size - 1)) !== 0;
-  if (x.resolve(lo, hi, kind, level, unaligned) === -1) return FAULT;
-  if ((lo & (PAGE - 1)) + size > PAGE) {
-    const nextLo = ((lo | (PAGE - 1)) + 1) | 0;
-    // A pair of aligned halves may lie on two pages; device memory takes it.
-    if (x.resolve(nextLo, nextLo === 0 ? (hi + 1) | 0 : hi, kind, level, unaligned) === -1) return FAULT;
+  const first = x.resolve(lo, hi, kind, level, unaligned);
+  if (first === -1) return FAULT;
+  if ((lo & (PAGE - 1)) + size <= PAGE) return 0;
+  const nextLo = ((lo | (PAGE - 1)) + 1) | 0;
+  const nextHi = nextLo === 0 ? (hi + 1) | 0 : hi;
+  // A pair of aligned halves may lie on two pages; device memory takes it.
+  const next = x.resolve(nextLo, nextHi, kind, level, unaligned);
+  if (next === -1) return FAULT;
+  // Half in memory and half where there is none: what is not memory may refuse, and then memory must not have changed.
+  if ((first === DEVICE) !== (next === DEVICE)) {
+    return first === DEVICE ? bus(x, lo, hi, kind) : bus(x, nextLo, nextHi, kind);
   }
   return 0;
 }

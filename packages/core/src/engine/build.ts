@@ -1,47 +1,67 @@
 /** From guest bytes to an instruction that the stepper can run: fetch, decode, lift, one closure per op. */
-import type { CodeReader, Op, Operand } from '@countervisor/contract';
+import type { CodeReader, Exception, Op, Operand } from '@countervisor/contract';
 import { PAGE } from '../memory/layout.ts';
-import { fail } from '../report/errors.ts';
 import type { Insn } from './code.ts';
 import { CODE, effectStep, type Place } from './effects.ts';
 import { ATTENTION, DEVICE, type Engine } from './engine.ts';
 import { lift } from './lift.ts';
 import { pureStep, type Step } from './pure.ts';
 
-/** Reads the guest's code through its own translations; remembers a fault and whether the next page was needed. */
+/** Reads the guest's code through its own translations; remembers what it could not read and whether the next page was needed. */
 class Fetcher implements CodeReader {
   readonly #x: Engine;
   readonly #pc: bigint;
   #crossed = false;
+  /** The first byte that is on a page without memory. */
+  #nowhere: { readonly virtual: bigint; readonly physical: bigint } | undefined;
 
   constructor(x: Engine, pc: bigint) {
     this.#x = x;
     this.#pc = pc;
+    x.fault = undefined;
   }
 
   get crossed(): boolean {
     return this.#crossed;
   }
 
+  /** Why a byte could not be read. */
+  fault(): Exception | undefined {
+    const x = this.#x;
+    if (x.fault !== undefined || this.#nowhere === undefined) return x.fault;
+    return x.doors.fault(x.v, 'bus', this.#nowhere.virtual, this.#nowhere.physical, 'fetch');
+  }
+
+  /** Up to four bytes, as far as this page goes, little-endian: no other page is asked for. */
+  start(): bigint {
+    const left = PAGE - Number(this.#pc & BigInt(PAGE - 1));
+    let bits = 0n;
+    for (let i = Math.min(4, left) - 1; i >= 0; i--) bits = (bits << 8n) | BigInt(this.u8(i) ?? 0);
+    return bits;
+  }
+
   u8(offset: number): number | undefined {
+    const x = this.#x;
     const at = BigInt.asUintN(64, this.#pc + BigInt(offset));
     if (at >> 12n !== this.#pc >> 12n) this.#crossed = true;
-    const host = this.#x.resolve(
+    const host = x.resolve(
       Number(BigInt.asIntN(32, at)),
       Number(BigInt.asIntN(32, at >> 32n)),
       'fetch',
-      this.#x.v.level,
+      x.v.level,
       false,
     );
-    return host < 0 ? undefined : (this.#x.memory.bytes[host] as number);
+    if (host >= 0) return x.memory.bytes[host] as number;
+    if (host === DEVICE) this.#nowhere ??= { virtual: at, physical: x.physical };
+    return undefined;
   }
 
   u32(offset: number): number | undefined {
     let word = 0;
-    for (let i = 3; i >= 0; i--) {
+    for (let i = 0; i < 4; i++) {
       const byte = this.u8(offset + i);
       if (byte === undefined) return undefined;
-      word = (word << 8) | byte;
+      word |= byte << (8 * i);
     }
     return word >>> 0;
   }
@@ -112,13 +132,12 @@ export function steps(x: Engine, ops: readonly Op[]): Step[] {
 /** Decodes and lifts the instruction at `pc`; `undefined` with `Engine.fault` set when there is none. Keeps it in `page` unless it crosses. */
 export function build(x: Engine, pc: bigint, slot: number): Insn | undefined {
   const code = new Fetcher(x, pc);
-  x.fault = undefined;
   const decoded = x.doors.decode(x.v, code, pc);
   if (decoded === undefined) {
     // A fetch that could not be translated explains itself; bytes that mean nothing are undefined.
-    const bits = code.u32(0);
-    x.bits = BigInt(bits ?? 0);
-    x.fault ??= x.doors.fault(x.v, 'undefined', x.bits, 0n, 'fetch');
+    const why = code.fault();
+    x.bits = code.start();
+    x.fault = why ?? x.doors.fault(x.v, 'undefined', x.bits, 0n, 'fetch');
     return undefined;
   }
   let bits = 0n;
@@ -134,12 +153,6 @@ export function build(x: Engine, pc: bigint, slot: number): Insn | undefined {
     x.attention |= ATTENTION.decode;
     list = steps(x, ops);
   }
-  for (const op of ops)
-    if (op.op === 'trap' && !x.arch.causes.has(op.cause))
-      throw fail('CV_LIFT', {
-        instruction: decoded.name,
-        problem: `traps with the cause ${op.cause}, which the architecture does not declare`,
-      });
   const { stop } = x;
   if (stop?.pc === pc) {
     list.unshift(() => {

@@ -16,9 +16,17 @@ export interface Insn {
 
 export type CodePage = (Insn | undefined)[];
 
+/** One page's instructions as one mode reads them at one virtual page. */
+interface CodeView {
+  readonly mode: number;
+  readonly high: number;
+  readonly low: number;
+  readonly page: CodePage;
+}
+
 export class CodeCache {
-  /** Host page number and mode → instructions by grain, and the virtual page they were lifted at. */
-  readonly #pages = new Map<number, Map<string, CodePage>>();
+  /** By host page number. Most pages have one view. */
+  readonly #pages = new Map<number, CodeView[]>();
   readonly #watched: Uint8Array;
   readonly #slots: number;
 
@@ -28,19 +36,16 @@ export class CodeCache {
   }
 
   /** Lifts hold their own address, so the same bytes at another virtual page are other instructions. */
-  page(hostPage: number, mode: number, virtualHigh: number, virtualLow: number): CodePage {
+  page(hostPage: number, mode: number, high: number, low: number): CodePage {
     let views = this.#pages.get(hostPage);
     if (views === undefined) {
-      views = new Map();
+      views = [];
       this.#pages.set(hostPage, views);
       this.#watched[hostPage] = 1;
     }
-    const key = `${mode}:${virtualHigh}:${virtualLow}`;
-    let page = views.get(key);
-    if (page === undefined) {
-      page = new Array<Insn | undefined>(this.#slots).fill(undefined);
-      views.set(key, page);
-    }
+    for (const view of views) if (view.low === low && view.high === high && view.mode === mode) return view.page;
+    const page = new Array<Insn | undefined>(this.#slots).fill(undefined);
+    views.push({ mode, high, low, page });
     return page;
   }
 

@@ -56,6 +56,11 @@ export interface Doors<V extends Running> {
 export const DEVICE = -2;
 const FAULT = -1;
 
+/** Words of a soft-TLB entry: its tags by kind of access, the host offset of the page, and whether unaligned accesses fault. */
+const TAGS: Readonly<Record<AccessKind, number>> = { read: 0, write: 2, fetch: 4 };
+const HOST = 6;
+const STRICT = 7;
+
 export class Engine<V extends Running = Running> {
   readonly arch: CompiledArch;
   readonly memory: DomainMemory;
@@ -185,9 +190,19 @@ export class Engine<V extends Running = Running> {
   }
 
   /**
-   * Host offset for an access that does not cross a page, DEVICE, or -1 with `fault` set. Fills the soft-TLB when the level is the current one.
+   * Host offset for an access that does not cross a page, DEVICE, or -1 with `fault` set. The soft-TLB answers, and is filled, when the level is
+   * the current one.
    */
   resolve(lo: number, hi: number, kind: AccessKind, level: number, unaligned: boolean): number {
+    const { m } = this;
+    const tagLo = (hi << 20) | (lo >>> 12);
+    const tagHi = hi >>> 12;
+    const own = level === this.v.level;
+    const e = this.tlb + (tagLo & (TLB_ENTRIES - 1)) * TLB_WORDS;
+    const tag = e + TAGS[kind];
+    if (own && m[tag] === tagLo && m[tag + 1] === tagHi && (!unaligned || m[e + STRICT] === 0)) {
+      return (m[e + HOST] as number) + (lo & (PAGE - 1));
+    }
     const virtual = (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
     const t = this.doors.translate(this.v, virtual, kind, level);
     if ('kind' in t) {
@@ -203,11 +218,7 @@ export class Engine<V extends Running = Running> {
       this.physical = t.physical;
       return DEVICE;
     }
-    if (level === this.v.level) {
-      const tagLo = (hi << 20) | (lo >>> 12);
-      const tagHi = hi >>> 12;
-      const e = this.tlb + ((tagLo & (TLB_ENTRIES - 1)) << 3);
-      const { m } = this;
+    if (own) {
       const write = t.write && this.memory.watched[page / PAGE] === 0;
       m[e] = t.read ? tagLo : -1;
       m[e + 1] = t.read ? tagHi : -1;
@@ -215,7 +226,8 @@ export class Engine<V extends Running = Running> {
       m[e + 3] = write ? tagHi : -1;
       m[e + 4] = t.fetch ? tagLo : -1;
       m[e + 5] = t.fetch ? tagHi : -1;
-      m[e + 6] = page;
+      m[e + HOST] = page;
+      m[e + STRICT] = t.strict === true ? 1 : 0;
     }
     return page + (lo & (PAGE - 1));
   }

@@ -9,6 +9,12 @@ import { ATTENTION, type Engine, UNALIGNED } from './engine.ts';
 
 const GRAIN_SHIFT: Readonly<Record<number, number>> = { 1: 0, 2: 1, 4: 2 };
 
+/** The instruction with an unaligned access retired. */
+function retireUnaligned(x: Engine): void {
+  x.attention &= ~ATTENTION.unaligned;
+  x.emit(UNALIGNED, 1);
+}
+
 /**
  * Runs the current vCPU for at most `budget` units: retired instructions and unfinished turns. Returns how many were used. Stops early when
  * `Engine.attention` says that something changed that core has to look at, always at an instruction boundary.
@@ -18,26 +24,25 @@ export function step(x: Engine, budget: number): number {
   const { s } = x.v;
   const pcAt = s + x.arch.pc.id * 2;
   const shift = GRAIN_SHIFT[x.arch.arch.isa.grain] as number;
+  const below = (1 << shift) - 1;
   let used = 0;
   while (used < budget) {
     const lo = m[pcAt] as number;
     const hi = m[pcAt + 1] as number;
-    if (x.page === undefined || x.pageLo !== ((hi << 20) | (lo >>> 12)) || x.pageHi !== hi >>> 12) {
-      const misaligned = (lo & ((1 << shift) - 1)) === 0 ? undefined : x.doors.fault(x.v, 'fetch', 0n, 0n, 'fetch');
-      if (misaligned !== undefined) x.fault = misaligned;
-      if (misaligned !== undefined || !openPage(x, lo, hi)) {
-        x.doors.take(x.v, x.fault as NonNullable<typeof x.fault>);
-        return used;
-      }
-    }
-    const slot = (lo & 4095) >> shift;
-    if (shift !== 0 && (lo & ((1 << shift) - 1)) !== 0) {
+    if ((lo & below) !== 0) {
       const misaligned = x.doors.fault(x.v, 'fetch', 0n, 0n, 'fetch');
       if (misaligned !== undefined) {
         x.doors.take(x.v, misaligned);
         return used;
       }
     }
+    if (x.page === undefined || x.pageLo !== ((hi << 20) | (lo >>> 12)) || x.pageHi !== hi >>> 12) {
+      if (!openPage(x, lo, hi)) {
+        x.doors.take(x.v, x.fault as NonNullable<typeof x.fault>);
+        return used;
+      }
+    }
+    const slot = (lo & 4095) >> shift;
     let insn = (x.page as NonNullable<typeof x.page>)[slot];
     if (insn === undefined) {
       insn = build(x, (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0), slot);
@@ -66,6 +71,7 @@ export function step(x: Engine, budget: number): number {
         m[pcAt] = (lo + insn.length) | 0;
         if ((m[pcAt] as number) >>> 0 < lo >>> 0) m[pcAt + 1] = hi + 1;
         counts[insn.kind] = (counts[insn.kind] as number) + 1;
+        if ((x.attention & ATTENTION.unaligned) !== 0) retireUnaligned(x);
         x.doors.take(x.v, x.fault as NonNullable<typeof x.fault>);
         return used + 1;
       }
@@ -83,10 +89,7 @@ export function step(x: Engine, budget: number): number {
     counts[insn.kind] = (counts[insn.kind] as number) + 1;
     used++;
     if (x.attention !== 0) {
-      if ((x.attention & ATTENTION.unaligned) !== 0) {
-        x.attention &= ~ATTENTION.unaligned;
-        x.emit(UNALIGNED, 1);
-      }
+      if ((x.attention & ATTENTION.unaligned) !== 0) retireUnaligned(x);
       if (x.attention !== 0) return used;
     }
     if ((insn.signals & x.critical) !== 0) return used;

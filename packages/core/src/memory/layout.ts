@@ -14,7 +14,7 @@ export const PAGE = 4096;
 export const TEMPORARIES = 256;
 export const POOL_CONSTANTS = 8192;
 export const TLB_ENTRIES = 256;
-/** Int32 words of a TLB entry: read tag lo/hi, write tag lo/hi, fetch tag lo/hi, host offset of the page, unused. */
+/** Int32 words of a TLB entry: read tag lo/hi, write tag lo/hi, fetch tag lo/hi, host offset of the page, 1 where unaligned accesses fault. */
 export const TLB_WORDS = 8;
 const SCRATCH = 1024;
 
