@@ -2,6 +2,7 @@
 // Arguments: --seed N, --instances N, --row NAME (as often as needed).
 import { parseArgs } from 'node:util';
 import { evaluator } from '../test/differential/backend.ts';
+import { stepper, systemStepper } from '../test/differential/stepper.ts';
 import { ask, instancesOf, judge, plant } from '../test/differential/suite.ts';
 import { systemEvaluator } from '../test/differential/system-backend.ts';
 
@@ -23,8 +24,15 @@ const counts = [...instancesOf(answered)].filter(([name]) => values.row === unde
 const short = counts.filter(([, count]) => count < instances);
 for (const [name, count] of short) console.log(`${name}: ${count} instances only`);
 
-const findings = judge(answered, evaluator(), systemEvaluator());
-for (const { row, times, first } of findings) console.log(`${row}: ${times} differ. ${first}`);
+let differ = 0;
+for (const [name, user, system] of [
+  ['the lifts', evaluator(), systemEvaluator()],
+  ['the stepper', stepper(), systemStepper()],
+] as const) {
+  const findings = judge(answered, user, system);
+  differ += findings.length;
+  for (const { row, times, first } of findings) console.log(`${row}: ${name} and QEMU differ ${times} times. ${first}`);
+}
 
 const faults = values['no-planted'] ? { planted: 0, missed: [] } : plant(answered);
 for (const { row, point } of faults.missed) console.log(`${row}: a fault planted at '${point}' was not found`);
@@ -33,6 +41,6 @@ const seconds = ((Date.now() - started) / 1000).toFixed(0);
 const total = answered.user.length + answered.system.length;
 const found = faults.planted - faults.missed.length;
 console.log(
-  `${counts.length} rows, ${total} cases, ${findings.length} rows differ, ${found} of ${faults.planted} planted faults found, ${seconds} s.`,
+  `${counts.length} rows, ${total} cases, ${differ} differences of rows, ${found} of ${faults.planted} planted faults found, ${seconds} s.`,
 );
-process.exitCode = findings.length + short.length + faults.missed.length === 0 ? 0 : 1;
+process.exitCode = differ + short.length + faults.missed.length === 0 ? 0 : 1;

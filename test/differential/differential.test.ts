@@ -2,12 +2,15 @@
 import { beforeAll, expect, it } from 'vitest';
 import { describeWith } from '../needs.ts';
 import { evaluator } from './backend.ts';
-import { type Answered, ask, instancesOf, judge, plant } from './suite.ts';
+import { stepper, systemStepper } from './stepper.ts';
+import { type Answered, ask, instancesOf, judge, plant, share } from './suite.ts';
 import { systemEvaluator } from './system-backend.ts';
 
 /** Fixed, so that a failure here is everybody's; the whole run draws its own. */
 const SEED = 20_240_601;
 const INSTANCES = 60;
+/** The stepper tries one of so many. */
+const STEPPED = 3;
 
 describeWith(['qemu', 'as', 'gcc'], `A64 against QEMU, seed ${SEED}`, () => {
   let answered: Answered;
@@ -22,6 +25,11 @@ describeWith(['qemu', 'as', 'gcc'], `A64 against QEMU, seed ${SEED}`, () => {
 
   it('finds lifts and QEMU of one mind', () => {
     const findings = judge(answered, evaluator(), systemEvaluator());
+    expect(findings.map(({ row, times, first }) => `${row}: ${times} differ. ${first}`)).toEqual([]);
+  });
+
+  it('finds the stepper, with paging, exceptions and registers around it, and QEMU of one mind', () => {
+    const findings = judge(share(answered, STEPPED), stepper(), systemStepper());
     expect(findings.map(({ row, times, first }) => `${row}: ${times} differ. ${first}`)).toEqual([]);
   });
 

@@ -105,6 +105,12 @@ export function ask(seed: number, instances: number, only: (row: Row) => boolean
   return { seed, user, system };
 }
 
+/** One case of so many, of every row. */
+export function share({ seed, user, system }: Answered, of: number): Answered {
+  const some = <T>(list: readonly T[]): readonly T[] => list.filter((_, i) => i % of === 0);
+  return { seed, user: some(user), system: some(system) };
+}
+
 /** Cases by row; a row of the table that has none stands there with 0. */
 export function instancesOf(answered: Answered): ReadonlyMap<string, number> {
   const count = new Map(rows.map((row) => [row.name, 0]));

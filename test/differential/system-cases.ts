@@ -138,7 +138,8 @@ export function generateSystem(row: Row, random: Random, vectors: ReadonlyMap<st
   // QEMU's WFE never traps.
   if (row.name === 'WFE') control |= NTWE;
   const illegal = random.once(8);
-  const code = (): bigint => SYSTEM_CODE + BigInt(random.below(SYSTEM_CODE_SIZE / 4) * 4);
+  // Behind the last word of the code no breakpoint stands.
+  const code = (): bigint => SYSTEM_CODE + BigInt(random.below(SYSTEM_CODE_SIZE / 4 - 1) * 4);
   return {
     row: row.name,
     word: at,

@@ -145,6 +145,9 @@ export function systemMode(): SystemMode {
   };
 }
 
+/** TTBR<n>_EL1.CnP. */
+const COMMON_NOT_PRIVATE = 1n;
+
 /**
  * QEMU 7.2 reports a trapped MSR DAIFSet or DAIFClr of EL0 with op1 and op2 in each other's place (daif_check hands them over swapped); the
  * manual's ISS for EC 0x18 has op1 = 3 and op2 = 6 or 7.
@@ -175,8 +178,8 @@ export function systemDifference(c: SystemCase, ours: SystemResult, theirs: Syst
   STORAGE.forEach((name, n) => {
     // What an exception to EL1 writes has been compared above.
     if (ours.end === 'el1' && name === 'FAR_EL1') return;
-    // QEMU keeps what is written to RES0 bits.
-    const kept = NARROW.includes(name) ? 0xffff_ffffn : -1n;
+    // QEMU keeps what is written to RES0 bits, and its CPU has FEAT_TTCNP, which no modelled one shows.
+    const kept = NARROW.includes(name) ? 0xffff_ffffn : name.startsWith('TTBR') ? ~COMMON_NOT_PRIVATE : -1n;
     say(name, (ours.storage[n] as bigint) & kept, (theirs.storage[n] as bigint) & kept);
   });
   return all.length === 0 ? undefined : all.join('; ');

@@ -50,7 +50,7 @@ const WIDTHS = {
   imm16: 16,
   imm19: 19,
   imm26: 26,
-} as const satisfies Record<string, number>;
+} as const;
 
 export type FieldName = keyof typeof WIDTHS;
 
