@@ -68,6 +68,8 @@ export interface Platform {
   entry(facts: BootFacts): Writes;
   /** State of a vCPU that another one starts. */
   start(view: View, entry: bigint, argument: bigint): Writes;
+  /** The guest's own exit code, where its raw status is not the place that holds it; `undefined` when it told none. */
+  code?(status: number, console: string): number | undefined;
   /** What the raw status of a domain's end means. */
   verdict(status: number, console: string): 'passed' | 'failed';
 }
