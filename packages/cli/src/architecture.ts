@@ -43,6 +43,8 @@ export async function chooseArchitecture(
     if (machine === undefined) continue;
     const theirs = all.find((arch) => machinesOf(arch).includes(machine));
     if (theirs !== undefined) return theirs;
+    // An image that an architecture knows and refuses is refused in its words.
+    for (const arch of all) if (image !== undefined) arch.toolstack?.refuse?.(image.bytes, image.file);
     const published = PUBLISHED.find((p) => p.elf.includes(machine));
     if (published !== undefined) {
       throw new UnsupportedError(

@@ -79,7 +79,7 @@ async function loadFrom(folder: string, manifest: Manifest, name: string, packag
     );
   }
   const module = (await import(pathToFileURL(file).href)) as Readonly<Record<string, unknown>>;
-  const arch = module['default'] ?? module[name];
+  const arch = module.default ?? module[name];
   if (typeof arch !== 'object' || arch === null) {
     throw new UnsupportedError(
       'CV_ARCH_EMPTY',

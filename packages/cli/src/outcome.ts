@@ -8,15 +8,16 @@ import { grouped } from './print/number.ts';
 import type { Report } from './report.ts';
 import type { Session } from './session.ts';
 
-/** Ends that say: something the guest needs is not modelled. */
-const UNMODELLED = 'unmodelled';
-
 type Ends = readonly Pick<Report, 'end'>[];
+
+/** Ends that say: something the guest needs is not modelled. */
+const unmodelled = ({ end }: Pick<Report, 'end'>): boolean =>
+  end !== undefined && (end.reason === 'unmodelled' || end.reason.startsWith('CV_UNMODELLED'));
 
 /** A window that the user chose to close (`--until` of stat, trace, regs) is no failure; a run that was to end is. */
 export function exitCode(ends: Ends, stopped: Stopped, window: boolean): number {
   if (stopped === 'interrupt') return EXIT.interrupted;
-  if (ends.some(({ end }) => end?.reason === UNMODELLED)) return EXIT.unsupported;
+  if (ends.some(unmodelled)) return EXIT.unsupported;
   if (ends.some(({ end }) => end?.verdict === 'faulted')) return EXIT.faulted;
   if (ends.some(({ end }) => end?.verdict === 'failed')) return EXIT.failed;
   if (stopped === 'limit' && !window && ends.some(({ end }) => end === undefined)) return EXIT.failed;
@@ -28,10 +29,11 @@ export function exitFrom(name: string, reports: readonly Report[], stopped: Stop
   const report = reports.find((r) => r.name === name) as Report;
   if (stopped === 'interrupt') return EXIT.interrupted;
   if (report.end === undefined) return EXIT.failed;
-  if (report.end.reason === UNMODELLED) return EXIT.unsupported;
+  if (unmodelled(report)) return EXIT.unsupported;
   if (report.end.verdict === 'faulted') return EXIT.faulted;
-  const status = report.end.status & 0xff;
-  return status === 0 && (report.end.status !== 0 || report.end.verdict === 'failed') ? EXIT.failed : status;
+  const { code, verdict } = report.end;
+  const low = code & 0xff;
+  return low === 0 && (code !== 0 || verdict === 'failed') ? EXIT.failed : low;
 }
 
 /** @throws UsageError when no domain is called so */
@@ -58,6 +60,14 @@ export function explain(io: Io, session: Session, reports: readonly Report[], st
           session.plan.until === undefined
             ? ''
             : `Raise --until, which was ${grouped(session.plan.until)}, or look where it is: countervisor regs --at icount:${report.instructions}`,
+        place: undefined,
+      });
+    }
+    if (report.end?.message !== undefined) {
+      printWarning(io, {
+        code: report.end.reason,
+        message: `${report.name}: ${report.end.message}.`,
+        remedy: 'The domain was ended there.',
         place: undefined,
       });
     }

@@ -1,10 +1,11 @@
 /** The beginning that run, stat, regs and trace share: plan, say what was odd, create, and pass on what the guests run into. */
-import type { Machine } from '@countervisor/core';
+import type { EventMap, Machine } from '@countervisor/core';
 import { needGuests } from './input/guest.ts';
 import { partArguments } from './input/override.ts';
 import type { Io } from './io.ts';
 import { notes, type Plan, plan } from './plan.ts';
 import { colours, printWarning } from './print/error.ts';
+import { grouped, hex } from './print/number.ts';
 import type { SelectionFlags } from './selection.ts';
 
 export interface CommonFlags extends SelectionFlags {
@@ -36,10 +37,23 @@ function note_(io: Io, text: string): void {
   io.err(`${colours(io, 'err').dim('note')}  ${text}\n`);
 }
 
-/** Unmodelled things that guests touch are said as they happen, once each. */
+/** What guests run into is said as it happens: unmodelled things once each, and where a chain of exceptions that ends a domain began. */
 export function diagnose(io: Io, machine: Machine, flags: CommonFlags): void {
   if (flags.quiet === true) return;
-  machine.events.on('diagnostic', ({ code, message, remedy }) =>
-    printWarning(io, { code, message, remedy, place: undefined }),
-  );
+  const { events } = machine;
+  events.on('diagnostic', ({ code, message, remedy }) => printWarning(io, { code, message, remedy, place: undefined }));
+  const first = new Map<string, EventMap['exception']>();
+  events.on('exception', (event) => {
+    const who = `${event.domain}/${event.vcpu}`;
+    if (first.get(who)?.icount !== event.icount) first.set(who, event);
+  });
+  events.on('exit', ({ domain, reason }) => {
+    if (reason !== 'exception-loop') return;
+    for (const [who, { pc, level, exception, address, icount }] of first) {
+      if (!who.startsWith(`${domain}/`)) continue;
+      const where = address === undefined || address === pc ? '' : `, address ${hex(address)}`;
+      const message = `${who}: it began with '${exception}' at pc ${hex(pc)} (${level})${where}, after ${grouped(icount)} instructions.`;
+      printWarning(io, { code: 'CV_EXCEPTION_LOOP', message, remedy: '', place: undefined });
+    }
+  });
 }

@@ -1,5 +1,4 @@
 /** The command line as commander sees it: commands, options, and how their arguments are read. */
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { check } from './commands/check.ts';
 import { list } from './commands/list.ts';
@@ -13,6 +12,7 @@ import type { Io } from './io.ts';
 import type { CommonFlags } from './prepare.ts';
 import { LISTS } from './schemas/list.ts';
 import { TRACE_KINDS } from './schemas/trace.ts';
+import { version } from './version.ts';
 
 const EXIT_HELP = `
 Exit codes: 0 ok; 1 a guest failed or an expectation was not met; 2 usage; 3 invalid input;
@@ -21,11 +21,6 @@ Exit codes: 0 ok; 1 a guest failed or an expectation was not met; 2 usage; 3 inv
 const GUESTS = 'xl.cfg files or images, then key=value settings over those of the files';
 
 const collect = (value: string, before: readonly string[] | undefined): string[] => [...(before ?? []), value];
-
-function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-  return (manifest as { version: string }).version;
-}
 
 /** The machine: the same for every command. */
 function selection(command: Command): Command {

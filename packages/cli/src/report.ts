@@ -1,5 +1,5 @@
-/** What each domain did, ready to print: core's summary, and which counters nobody ever wrote. */
-import { type DomainReport, type Machine, summaries } from '@countervisor/core';
+/** What each domain did, ready to print: core's summary, the guest's own exit code, and which counters nobody ever wrote. */
+import { type Domain, type DomainReport, type Machine, summaries } from '@countervisor/core';
 
 export interface CounterLine {
   readonly vcpu: number;
@@ -10,36 +10,74 @@ export interface CounterLine {
   readonly unset: boolean;
 }
 
-export interface Report extends Omit<DomainReport, 'counters'> {
+export interface End {
+  /** poweroff, reset, crash; or a fault's name; or the code of what is not modelled. */
+  readonly reason: string;
+  /** Raw. */
+  readonly status: number;
+  /** The guest's own: what it told by its platform's convention, else the raw status. */
+  readonly code: number;
+  readonly verdict: 'passed' | 'failed' | 'faulted';
+  /** Why, where the reason is a code. */
+  readonly message: string | undefined;
+}
+
+export interface Report extends Omit<DomainReport, 'counters' | 'end'> {
+  readonly end: End | undefined;
   readonly vcpus: number;
   readonly counters: readonly CounterLine[];
   /** Bytes that the console's limit kept out. */
   readonly dropped: number;
 }
 
+/** An architecture that gives a domain up names why: a code, a colon, a sentence. */
+const CODED = /^(CV_[A-Z0-9_]+): (.*)$/s;
+
+function endOfDomain(domain: Domain, summary: DomainReport): End | undefined {
+  const { end } = summary;
+  if (end === undefined) return undefined;
+  const [, code, message] = CODED.exec(end.reason) ?? [];
+  return {
+    reason: code ?? end.reason,
+    status: end.status,
+    code: domain.platform.code?.(end.status, summary.console) ?? end.status,
+    verdict: code === undefined ? end.verdict : 'faulted',
+    message,
+  };
+}
+
+function countersOf(machine: Machine, domain: Domain, summary: DomainReport): CounterLine[] {
+  return summary.counters.flatMap((list, vcpu) =>
+    list.map((line): CounterLine => {
+      const register = machine.arch.byName.get(line.counter);
+      const handle = domain.vcpus[vcpu]?.handle;
+      let unset = false;
+      if (register?.row.reset === 'unknown' && handle !== undefined) {
+        const reset = machine.resetValue(register, handle);
+        unset =
+          line.value === (register.row.implemented === undefined ? reset : reset & register.row.implemented(handle));
+      }
+      return { vcpu, ...line, unset };
+    }),
+  );
+}
+
 export function reports(machine: Machine): Report[] {
   return summaries(machine).map((summary, i) => {
-    const domain = machine.domains[i] as (typeof machine.domains)[number];
-    const counters = summary.counters.flatMap((list, vcpu) =>
-      list.map((line): CounterLine => {
-        const register = machine.arch.byName.get(line.counter);
-        const handle = domain.vcpus[vcpu]?.handle;
-        let unset = false;
-        if (register?.row.reset === 'unknown' && handle !== undefined) {
-          const reset = machine.resetValue(register, handle);
-          unset =
-            line.value === (register.row.implemented === undefined ? reset : reset & register.row.implemented(handle));
-        }
-        return { vcpu, ...line, unset };
-      }),
-    );
-    return { ...summary, vcpus: domain.vcpus.length, counters, dropped: domain.dropped };
+    const domain = machine.domains[i] as Domain;
+    return {
+      ...summary,
+      end: endOfDomain(domain, summary),
+      vcpus: domain.vcpus.length,
+      counters: countersOf(machine, domain, summary),
+      dropped: domain.dropped,
+    };
   });
 }
 
 /** The guest's own end, in words. */
-export function endOf(report: Pick<Report, 'end'>): string {
-  const { end } = report;
+export function endOf({ end }: Pick<Report, 'end'>): string {
   if (end === undefined) return 'not ended';
-  return `${end.reason} ${end.status}, ${end.verdict}`;
+  const code = end.code === end.status ? '' : ` (code ${end.code})`;
+  return `${end.reason} ${end.status}${code}, ${end.verdict}`;
 }

@@ -10,7 +10,7 @@ import { type CommonFlags, diagnose, prepare } from '../prepare.ts';
 import { printError } from '../print/error.ts';
 import { count, grouped } from '../print/number.ts';
 import { endOf, type Report, reports } from '../report.ts';
-import { type Count, schemaAddress } from '../schemas/parts.ts';
+import { type Count, exitJson, schemaAddress } from '../schemas/parts.ts';
 import type { DifferenceJson, StatJson } from '../schemas/stat.ts';
 import { create, type Session } from '../session.ts';
 
@@ -121,7 +121,7 @@ export async function stat(io: Io, args: readonly string[], flags: StatFlags): P
           why: value === undefined ? (why ?? null) : null,
         };
       }),
-      exit: r.end === undefined ? null : { reason: r.end.reason, status: r.end.status, verdict: r.end.verdict },
+      exit: exitJson(r),
     })),
     expectation: expectation === undefined ? null : { met: wrong.length === 0, differences: wrong },
   };

@@ -74,11 +74,15 @@ function eventOf(name: string, arch: Arch, cpu: CpuModel): Pick<EventSpec, 'sign
   }
   const known = [...Object.keys(GENERIC), ...arch.pmu.events.map((event) => event.name)];
   const near = closest(name, known);
-  throw new UsageError(
-    'CV_USAGE',
-    `There is no event '${name}'.`,
-    near === undefined ? '`countervisor list events` names them; rNNN takes a number.' : `Did you mean '${near}'?`,
-  );
+  if (near !== undefined) throw new UsageError('CV_USAGE', `There is no event '${name}'.`, `Did you mean '${near}'?`);
+  if (!/^[A-Za-z][A-Za-z0-9_.-]{1,63}$/.test(name)) {
+    throw new UsageError(
+      'CV_USAGE',
+      `'${name}' is no event.`,
+      '`countervisor list events` names them; rNNN takes a number.',
+    );
+  }
+  return { why: `${arch.name} models no event ${name}` };
 }
 
 /** @throws UsageError for names and modifiers that do not exist; what exists and cannot be counted is returned without signals */

@@ -83,7 +83,7 @@ describe('parseJson', () => {
   it('is not fooled by __proto__', () => {
     const { value } = parseJson('{"__proto__": {"x": 1}}', 'x.json');
     expect(Object.keys(value as object)).toEqual(['__proto__']);
-    expect(({} as Record<string, unknown>)['x']).toBeUndefined();
+    expect(({} as Record<string, unknown>).x).toBeUndefined();
   });
 });
 

@@ -1,5 +1,6 @@
 /** Pieces that several outputs share, and the address under which each schema is published. */
 import { z } from 'zod';
+import type { Report } from '../report.ts';
 
 /** As a module path: `countervisor/schemas/run.schema.json` of the package that wrote the output. */
 export function schemaAddress(name: string): string {
@@ -26,16 +27,32 @@ export const hexSchema: z.ZodType<string> = z
 export interface ExitJson {
   readonly reason: string;
   readonly status: number;
+  readonly code: number;
   readonly verdict: 'passed' | 'failed' | 'faulted';
+  readonly message: string | null;
 }
 
 export const exitSchema: z.ZodType<ExitJson | null> = z
   .strictObject({
-    reason: z.string().describe('How the domain ended: poweroff, reset, crash, or the name of a fault.'),
-    status: z.int().describe("The guest's raw status."),
+    reason: z
+      .string()
+      .describe(
+        'How the domain ended: poweroff, reset, crash, the name of a fault, or the code of what is not modelled.',
+      ),
+    status: z.int().describe('The raw status.'),
+    code: z
+      .int()
+      .describe("The guest's own exit code: what it told by its platform's convention, else the raw status."),
     verdict: z
       .enum(['passed', 'failed', 'faulted'])
       .describe('What the platform makes of it; faulted: the guest did not choose this end.'),
+    message: z.string().nullable().describe('Why, where the reason is a code.'),
   })
   .nullable()
   .describe('null while the domain had not ended when the run stopped.');
+
+export function exitJson({ end }: Pick<Report, 'end'>): ExitJson | null {
+  if (end === undefined) return null;
+  const { reason, status, code, verdict, message } = end;
+  return { reason, status, code, verdict, message: message ?? null };
+}

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { count } from '../print/number.ts';
 import type { Report } from '../report.ts';
-import { type Count, countSchema, type ExitJson, exitSchema, schemaAddress } from './parts.ts';
+import { type Count, countSchema, type ExitJson, exitJson, exitSchema, schemaAddress } from './parts.ts';
 
 export interface RunDomain {
   readonly name: string;
@@ -69,7 +69,7 @@ export function runJson(reports: readonly Report[]): RunJson {
       name: r.name,
       policy: r.policy,
       console: r.console,
-      exit: r.end === undefined ? null : { reason: r.end.reason, status: r.end.status, verdict: r.end.verdict },
+      exit: exitJson(r),
       instructions: count(r.instructions),
       cycles: count(r.cycles),
       traps: Object.fromEntries(
