@@ -410,6 +410,10 @@ table: .quad 1, 2
     const notes = elfNotes(readElf(readFileSync(path), path));
     expect(notes).toContainEqual({ owner: 'Test', type: 0x12345678, description: Uint8Array.of(1, 2, 3, 4, 5, 6) });
     agree(`${path}.o`);
+    // An object file has no segments: its notes are sections.
+    expect(elfNotes(readElf(readFileSync(`${path}.o`), path))).toEqual([
+      { owner: 'Test', type: 0x12345678, description: Uint8Array.of(1, 2, 3, 4, 5, 6) },
+    ]);
   });
 
   const guests = fileURLToPath(new URL('../../../../guests/arm64/images/', import.meta.url));

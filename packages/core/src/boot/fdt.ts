@@ -25,7 +25,7 @@ const encoder = new TextEncoder();
 
 /**
  * Encodes a tree: header, reservations (aligned to 8), structure (to 4), strings, without gaps otherwise.
- * Nodes that are referred to get phandles, the least free numbers from 1 in tree order; a `phandle` property written by hand is respected.
+ * Nodes that are referred to get phandles, the least free numbers from 1; a `phandle` property written by hand is respected.
  * @throws CV_FDT_TREE with the node's path, CV_FDT_LIMIT
  */
 export function encodeFdt(root: FdtNode, options: FdtOptions = {}): Uint8Array {
@@ -79,44 +79,53 @@ const wrong = (path: string, why: string) => refuse('CV_FDT_TREE', { path, why }
 const isCell = (value: number): boolean => Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff;
 const isLong = (value: bigint): boolean => value >= 0n && value < 1n << 64n;
 
-/** Label → phandle, of every node that has one; phandles are given to the nodes that some property refers to. */
+/**
+ * Label → phandle, for the labels that some property refers to, numbered in the order of the references, as dtc does. What is wrong with a
+ * reference is said when it is written, with its place.
+ */
 function assignPhandles(root: FdtNode): Phandles {
-  const nodes = new Map<string, { readonly node: FdtNode; readonly path: string }>();
+  const nodes = new Map<string, { readonly path: string; readonly own: number | undefined }>();
   const used = new Map<number, string>();
   const wanted = new Set<string>();
   walk(root, '', 1, (node, path) => {
-    if (node.label !== undefined) {
-      const other = nodes.get(node.label);
-      if (other !== undefined) throw wrong(path, `the label '${node.label}' is that of ${other.path} too`);
-      nodes.set(node.label, { node, path });
-    }
-    const own = Object.hasOwn(node.properties, 'phandle') ? node.properties.phandle : undefined;
+    const own = ownPhandle(node, path);
     if (own !== undefined) {
-      // 0 and all ones are no phandles: dtc and libfdt refuse them.
-      if (typeof own !== 'number' || !isCell(own) || own === 0 || own === 0xffff_ffff) {
-        throw wrong(`${path}:phandle`, 'a phandle is a number from 1 to 0xfffffffe');
-      }
       const other = used.get(own);
       if (other !== undefined) throw wrong(path, `the phandle ${own} is that of ${other} too`);
       used.set(own, path);
     }
+    if (node.label !== undefined) {
+      const other = nodes.get(node.label);
+      if (other !== undefined) throw wrong(path, `the label '${node.label}' is that of ${other.path} too`);
+      nodes.set(node.label, { path, own });
+    }
     for (const value of Object.values(node.properties)) {
-      for (const part of partsOf(value)) {
-        if (typeof part === 'object' && !(part instanceof Uint8Array)) wanted.add(part.phandle);
-      }
+      for (const part of partsOf(value)) if (isReference(part)) wanted.add(part.phandle);
     }
   });
   const phandles: Phandles = new Map();
   let next = 1;
-  for (const [label, { node }] of nodes) {
-    const own = Object.hasOwn(node.properties, 'phandle') ? node.properties.phandle : undefined;
-    if (own !== undefined) phandles.set(label, { value: own as number, written: true });
-    else if (wanted.has(label)) {
-      while (used.has(next)) next++;
-      phandles.set(label, { value: next++, written: false });
-    }
+  for (const label of wanted) {
+    const node = nodes.get(label);
+    if (node === undefined) continue;
+    while (node.own === undefined && used.has(next)) next++;
+    phandles.set(label, { value: node.own ?? next++, written: node.own !== undefined });
   }
   return phandles;
+}
+
+/** A phandle written by hand, as a number or as its four bytes. 0 and all ones are none: dtc and libfdt refuse them. */
+function ownPhandle(node: FdtNode, path: string): number | undefined {
+  if (!Object.hasOwn(node.properties, 'phandle')) return undefined;
+  const value = node.properties.phandle;
+  const own =
+    value instanceof Uint8Array && value.length === 4 ? value.reduce((sum, byte) => sum * 256 + byte, 0) : value;
+  if (typeof own === 'number' && isCell(own) && own !== 0 && own !== 0xffff_ffff) return own;
+  throw wrong(`${path}:phandle`, 'a phandle is a number from 1 to 0xfffffffe');
+}
+
+function isReference(part: FdtPart): part is { readonly phandle: string } {
+  return typeof part === 'object' && part !== null && 'phandle' in part && typeof part.phandle === 'string';
 }
 
 type Phandles = Map<string, { readonly value: number; readonly written: boolean }>;
@@ -175,7 +184,7 @@ function writePart(part: FdtPart, where: string, out: Bytes, phandles: Phandles)
     out.append(encoder.encode(`${part}\0`));
   } else if (part instanceof Uint8Array) {
     out.append(part);
-  } else if (typeof part === 'object' && part !== null && typeof part.phandle === 'string') {
+  } else if (isReference(part)) {
     const phandle = phandles.get(part.phandle);
     if (phandle === undefined) throw wrong(where, `no node has the label '${part.phandle}'`);
     out.u32(phandle.value);
