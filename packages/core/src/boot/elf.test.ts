@@ -422,7 +422,7 @@ table: .quad 1, 2
   it('the guests’ images and programs of the machine', () => {
     expect(images.length).toBeGreaterThan(3);
     for (const path of [...images.map((name) => join(guests, name)), ...programs]) agree(path);
-  });
+  }, 60_000);
 
   it('what the test’s own writer makes', () => {
     for (const made of [SMALL, { ...SMALL, class: 32, order: 'big' } as const]) {
