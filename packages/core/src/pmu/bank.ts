@@ -4,8 +4,8 @@
  * which control was last looked at.
  */
 import type { PmuEvent, Signal } from '@countervisor/contract';
-import type { CompiledArch, CompiledCounter } from '../load/compile.ts';
 import type { Handle } from '../handle.ts';
+import type { CompiledArch, CompiledCounter } from '../load/compile.ts';
 import { SIGNAL_INDEX, type SignalClasses } from './classes.ts';
 
 interface Armed {
@@ -106,7 +106,12 @@ export class Bank {
    * Adds what has happened to every armed counter, in the order of the list, so that a carry reaches its neighbour at the same boundary
    * (counting rule 7). Only at an instruction's boundary do its own writes and software increments take part. Calls `overflowed` for each that wrapped. Returns whether any did.
    */
-  fold(m: Int32Array, signals: Float64Array, boundary: boolean, overflowed: (counter: CompiledCounter) => void): boolean {
+  fold(
+    m: Int32Array,
+    signals: Float64Array,
+    boundary: boolean,
+    overflowed: (counter: CompiledCounter) => void,
+  ): boolean {
     let any = false;
     const carried = this.#armed.length > 0 ? new Map<number, number>() : undefined;
     for (const a of this.#armed) {
@@ -137,7 +142,13 @@ export class Bank {
   }
 
   /** Adds what happened at another level than the one that is armed: the hypervisor's own work. */
-  charge(view: Handle, level: number, m: Int32Array, signals: Float64Array, overflowed: (counter: CompiledCounter) => void): void {
+  charge(
+    view: Handle,
+    level: number,
+    m: Int32Array,
+    signals: Float64Array,
+    overflowed: (counter: CompiledCounter) => void,
+  ): void {
     const armed = this.#armed;
     this.arm(view, level);
     this.fold(m, signals, false, overflowed);
@@ -172,26 +183,26 @@ export class Bank {
 /** Events until the counter wraps. */
 function remaining(m: Int32Array, a: Armed): number {
   const lo = (m[a.at] as number) >>> 0;
-  const hi = (m[a.at + 1] as number) >>> 0;
-  if (a.overflowWidth === 32) return TWO32 - lo;
-  const bits = a.overflowWidth - 32;
-  const high = bits === 32 ? hi : hi % 2 ** bits;
+  if (a.overflowWidth <= 32) {
+    const span = 2 ** a.overflowWidth;
+    return span - (lo % span);
+  }
+  const span = 2 ** (a.overflowWidth - 32);
   // Beyond 2^53 the exact distance does not matter: it is never reached in one activation.
-  return (2 ** bits - high) * TWO32 - lo;
+  return (span - (((m[a.at + 1] as number) >>> 0) % span)) * TWO32 - lo;
 }
 
-/** Adds to the value; returns how many times it carried out of the overflow width. */
+/** How often a sum passes a multiple of 2^bits on its way. */
+const passes = (from: number, to: number, bits: number): number =>
+  Math.floor(to / 2 ** bits) - Math.floor(from / 2 ** bits);
+
+/** Adds to the value; returns how many times it carried out of the overflow width, whatever stands above that. */
 function increase(m: Int32Array, a: Armed, amount: number): number {
-  const lo = ((m[a.at] as number) >>> 0) + amount;
-  const carry = Math.floor(lo / TWO32);
-  m[a.at] = lo | 0;
-  if (a.width <= 32) {
-    m[a.at + 1] = 0;
-    return carry;
-  }
-  const hi = ((m[a.at + 1] as number) >>> 0) + carry;
-  const top = 2 ** (a.width - 32);
-  m[a.at + 1] = (hi % top) | 0;
-  if (a.overflowWidth === 32) return carry;
-  return a.overflowWidth === a.width ? Math.floor(hi / top) : Math.floor(hi / 2 ** (a.overflowWidth - 32));
+  const before = (m[a.at] as number) >>> 0;
+  const after = before + amount;
+  m[a.at] = after | 0;
+  const high = (m[a.at + 1] as number) >>> 0;
+  const carried = high + Math.floor(after / TWO32);
+  m[a.at + 1] = a.width <= 32 ? 0 : (carried % 2 ** (a.width - 32)) | 0;
+  return a.overflowWidth <= 32 ? passes(before, after, a.overflowWidth) : passes(high, carried, a.overflowWidth - 32);
 }
