@@ -35,6 +35,7 @@ export type { Mode, Personality, Quirk } from './personality.ts';
 export type { BootFacts, Device, DeviceState, Images, Platform } from './platform.ts';
 export { type Counter, type Pmu, type PmuEvent, SIGNALS, type Signal } from './pmu.ts';
 export { type Demand, type Enforce, POLICIES, type PolicyName, type SwitchPlan, type Writes } from './policy.ts';
+export type { Program, ProgramName, Programs } from './program.ts';
 export type { Field, FieldWrite, PmuRole, Refusal, Register } from './register.ts';
 export type * from './toolstack.ts';
 export type { Access, Cause, Outcome, Trap, TrapGroup, TrapHandler } from './trap.ts';

@@ -1,5 +1,6 @@
 import type { Signal } from '@countervisor/contract';
-import { type ProgramName, programs, template } from '@countervisor/template';
+import type { ProgramName } from '@countervisor/contract';
+import { programs, template } from '@countervisor/template';
 import { describe, expect, it } from 'vitest';
 import { bootFlat } from './testing/boot.ts';
 import { Machine, type MachineConfig } from './machine.ts';

@@ -54,4 +54,4 @@ export const template: Arch<RegisterName, Level, GroupName, CauseName> = defineA
 export * as asm from './asm.ts';
 export { kvm } from './personalities/kvm.ts';
 export { xen } from './personalities/xen.ts';
-export { type Program, type ProgramName, programs } from './programs.ts';
+export { programs } from './programs.ts';

@@ -4,7 +4,7 @@
  *
  * Each is a flat image for the start of RAM, ends by the hypercall `exit`, and exits with status 0 when the guest itself is content.
  */
-import type { Signal } from '@countervisor/contract';
+import type { Programs } from '@countervisor/contract';
 import {
   addi,
   assemble,
@@ -30,39 +30,12 @@ import { SERVICES } from './hypercall.ts';
 import { TIMER } from './platform/timer.ts';
 import type { GeneralName } from './registers/general.ts';
 
-export type ProgramName =
-  | 'ten-nops'
-  | 'count-loop'
-  | 'call-return'
-  | 'touch-memory'
-  | 'take-exception'
-  | 'read-counter'
-  | 'write-then-read'
-  | 'overflow-at-n'
-  | 'forbidden-read'
-  | 'wait-for-timer'
-  | 'call-host';
-
-export interface Program {
-  readonly means: string;
-  /** Flat image for the start of RAM. */
-  readonly code: Uint8Array;
-  /** What all of it emits, from the first instruction to the `trap` that ends it. Signals not named: none. `cycle` is `instruction` at default costs. */
-  readonly counts: Readonly<Partial<Record<Signal, number>>> & { readonly instruction: number };
-  /** Registers at the end, where they say something. */
-  readonly leaves: Readonly<Partial<Record<GeneralName, bigint>>>;
-  /** What it printed. Default: nothing. */
-  readonly console?: string;
-  /** Needs a vPMU. */
-  readonly pmu: boolean;
-}
-
 /** Exit with the status in R1: two instructions. */
 const EXIT: readonly Line[] = [movi('R0', SERVICES.exit), trap(0)];
 
 const times = (count: number, line: Line): Line[] => Array.from({ length: count }, () => line);
 
-export const programs: Readonly<Record<ProgramName, Program>> = {
+export const programs: Programs<GeneralName> = {
   'ten-nops': {
     means: 'Ten instructions that do nothing.',
     code: assemble([

@@ -1,5 +1,6 @@
 import type { Signal } from '@countervisor/contract';
-import { type ProgramName, programs, template } from '@countervisor/template';
+import type { ProgramName } from '@countervisor/contract';
+import { programs, template } from '@countervisor/template';
 import { describe, expect, it } from 'vitest';
 import { Machine, type MachineConfig } from '../machine.ts';
 import { bootFlat } from '../testing/boot.ts';
@@ -79,7 +80,12 @@ describe('stopAt', () => {
     const [v] = domain.vcpus;
     domain.stopAt(0x1008n); // bnez, the third instruction: first reached after movi and addi
     m.run();
-    expect([domain.paused, domain.instructions(), v && domain.pc(v), v?.handle.get('R1')]).toEqual([true, 2, 0x1008n, 4n]);
+    expect([domain.paused, domain.instructions(), v && domain.pc(v), v?.handle.get('R1')]).toEqual([
+      true,
+      2,
+      0x1008n,
+      4n,
+    ]);
     domain.paused = false;
     domain.stopAt(0x1008n);
     m.run(); // the same place again: it has not moved
