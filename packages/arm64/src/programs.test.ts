@@ -1,9 +1,9 @@
-import { SIGNALS, type Signal } from '@countervisor/contract';
+import { type Program, type ProgramName, SIGNALS, type Signal } from '@countervisor/contract';
 import { boot, Machine, type MachineConfig } from '@countervisor/core';
 import { describe, expect, it } from 'vitest';
 import { events } from './events.ts';
 import { arm64 } from './index.ts';
-import { type Program, type ProgramName, programs } from './programs.ts';
+import { programs } from './programs.ts';
 
 const entries = Object.entries(programs) as [ProgramName, Program][];
 

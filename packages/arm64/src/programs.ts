@@ -4,7 +4,7 @@
  *
  * Each is a flat image for the `virt` platform (a GICv2 where interrupts are meant), and ends by PSCI SYSTEM_OFF.
  */
-import type { Signal } from '@countervisor/contract';
+import type { Programs } from '@countervisor/contract';
 import {
   add,
   adr,
@@ -35,33 +35,6 @@ import {
   svc,
   wfi,
 } from './asm.ts';
-
-export type ProgramName =
-  | 'ten-nops'
-  | 'count-loop'
-  | 'call-return'
-  | 'touch-memory'
-  | 'take-exception'
-  | 'read-counter'
-  | 'write-then-read'
-  | 'overflow-at-n'
-  | 'forbidden-read'
-  | 'wait-for-timer'
-  | 'call-host';
-
-export interface Program {
-  readonly means: string;
-  /** Flat image; where it goes is the platform's. */
-  readonly code: Uint8Array;
-  /** What all of it emits, from the first instruction to the HVC that ends it. Signals not named: none. `cycle` is `instruction` at default costs. */
-  readonly counts: Readonly<Partial<Record<Signal, number>>> & { readonly instruction: number };
-  /** Registers at the end, where they say something. */
-  readonly leaves: Readonly<Record<string, bigint>>;
-  /** What it printed. Default: nothing. */
-  readonly console?: string;
-  /** Needs a vPMU. */
-  readonly pmu: boolean;
-}
 
 /** Where flat images go on `virt`. */
 const BASE = 0x4008_0000n;
@@ -97,7 +70,7 @@ const listen = (intid: number): Item => [
   str('W3', mem('X2')), // 9: store, access; GICD_CTLR
 ];
 
-export const programs: Readonly<Record<ProgramName, Program>> = {
+export const programs: Programs = {
   'ten-nops': {
     means: 'Ten instructions that do nothing.',
     code: code(
