@@ -59,4 +59,4 @@ export const arm64: Arch<string, Level> = defineArch<string, Level, string, stri
 export * as asm from './asm.ts';
 export { kvm } from './personalities/kvm.ts';
 export { xen } from './personalities/xen.ts';
-export { type Program, type ProgramName, programs } from './programs.ts';
+export { programs } from './programs.ts';
