@@ -74,12 +74,18 @@ export function tidy(input: readonly Op[]): readonly Op[] {
     const to = output(op);
     if (to?.kind === 'temporary') writes.set(key(to), (writes.get(key(to)) ?? 0) + 1);
   }
+  const drop = (i: number): void => {
+    dead[i] = true;
+    for (const o of inputs(ops[i] as Op))
+      if (o.kind === 'temporary') uses.set(key(o), (uses.get(key(o)) as number) - 1);
+  };
+  // From the end, so that what only dead ops used is dead, too, and so is a skip over nothing, whatever is around it.
   for (let i = ops.length - 1; i >= 0; i--) {
     const op = ops[i] as Draft;
     const to = output(op);
-    if (!isPure(op) || to?.kind !== 'temporary' || (uses.get(key(to)) ?? 0) > 0) continue;
-    dead[i] = true;
-    for (const o of inputs(op)) if (o.kind === 'temporary') uses.set(key(o), (uses.get(key(o)) as number) - 1);
+    if (op.op === 'skip') {
+      if (dead.slice(i + 1, i + 1 + op.count).every(Boolean)) drop(i);
+    } else if (isPure(op) && to?.kind === 'temporary' && (uses.get(key(to)) ?? 0) === 0) drop(i);
   }
   const region = regions(ops);
   for (let j = 0; j < ops.length; j++) {
@@ -102,9 +108,8 @@ export function tidy(input: readonly Op[]): readonly Op[] {
   ops.forEach((op, i) => {
     if (dead[i]) return;
     if (op.op === 'skip') {
-      let count = 0;
-      for (let k = i + 1; k <= i + op.count; k++) if (!dead[k]) count++;
-      if (count > 0) kept.push({ ...op, count });
+      const count = dead.slice(i + 1, i + 1 + op.count).filter((gone) => !gone).length;
+      kept.push({ ...op, count });
       return;
     }
     kept.push(op);

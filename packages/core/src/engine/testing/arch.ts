@@ -54,9 +54,8 @@ export interface Options {
   readonly set0?: readonly Row[];
   readonly set1?: readonly Row[];
   readonly helpers?: Isa['helpers'];
-  /** 4: a program counter that is no multiple of it is a fault, unless `lenient`. Default 1. */
+  /** 4: a program counter that is no multiple of it is a fault. Default 1. */
   readonly grain?: 1 | 4;
-  readonly lenient?: boolean;
   readonly pcpus?: number;
   readonly vcpus?: number;
 }

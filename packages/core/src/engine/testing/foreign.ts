@@ -120,10 +120,14 @@ export class Foreign {
     return [word >>> 24, (word >>> 16) & 255, (word >>> 8) & 255, word & 255];
   }
 
-  /** Writes instructions, one after the other, to a physical address and points PC there. */
+  /** Writes instructions, one after the other, to a physical address, tells the engine, and points PC there. */
   load(at: bigint, ...instructions: readonly (readonly number[])[]): this {
     const code = instructions.flat();
-    this.bytes(at, code.length).set(code);
+    const target = this.bytes(at, code.length);
+    target.set(code);
+    this.x.touch(target.byteOffset);
+    this.x.touch(target.byteOffset + code.length - 1);
+    this.settle();
     this.set('PC', at);
     return this;
   }
@@ -184,7 +188,7 @@ export class Foreign {
 
   #doors(): Doors<Running> {
     const { isa } = this.arch.arch;
-    const { grain = 1, lenient = false } = this.options;
+    const { grain = 1 } = this.options;
     const value = (): bigint => (BigInt(this.x.hi >>> 0) << 32n) | BigInt(this.x.lo >>> 0);
     const answer = (v: bigint): void => {
       this.x.lo = Number(BigInt.asIntN(32, v));
@@ -229,7 +233,7 @@ export class Foreign {
       decode: (_v, code, pc) => isa.decode(code, pc, Number(this.get('MODE')), undefined as never),
       mode: () => Number(this.get('MODE')),
       fault: (_v, which, address, physical, kind) => {
-        if (which === 'fetch') return grain === 1 || lenient ? undefined : { kind: 'fetch-alignment' };
+        if (which === 'fetch') return grain === 1 ? undefined : { kind: 'fetch-alignment' };
         if (which === 'undefined') return { kind: 'undefined', syndrome: address };
         return {
           kind: which,
