@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { evaluator } from '../test/differential/backend.ts';
 import { stepper, systemStepper } from '../test/differential/stepper.ts';
 import { ask, instancesOf, judge, plant } from '../test/differential/suite.ts';
+import { sweep } from '../test/differential/sweep.ts';
 import { systemEvaluator } from '../test/differential/system-backend.ts';
 
 const { values } = parseArgs({
@@ -37,10 +38,18 @@ for (const [name, user, system] of [
 const faults = values['no-planted'] ? { planted: 0, missed: [] } : plant(answered);
 for (const { row, point } of faults.missed) console.log(`${row}: a fault planted at '${point}' was not found`);
 
+const accesses = values.row === undefined ? sweep() : { tried: 0, differences: [], excused: new Map<string, number>() };
+for (const difference of accesses.differences) console.log(difference);
+for (const [why, times] of accesses.excused) console.log(`${times} system register accesses differ: ${why}.`);
+
+if (values.row === undefined) {
+  console.log(`${accesses.tried} system register accesses, ${accesses.differences.length} differ without a reason.`);
+}
+
 const seconds = ((Date.now() - started) / 1000).toFixed(0);
 const total = answered.user.length + answered.system.length;
 const found = faults.planted - faults.missed.length;
 console.log(
   `${counts.length} rows, ${total} cases, ${differ} differences of rows, ${found} of ${faults.planted} planted faults found, ${seconds} s.`,
 );
-process.exitCode = differ + short.length + faults.missed.length === 0 ? 0 : 1;
+process.exitCode = differ + short.length + accesses.differences.length + faults.missed.length === 0 ? 0 : 1;

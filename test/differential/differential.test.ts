@@ -4,6 +4,7 @@ import { describeWith } from '../needs.ts';
 import { evaluator } from './backend.ts';
 import { stepper, systemStepper } from './stepper.ts';
 import { type Answered, ask, instancesOf, judge, plant, share } from './suite.ts';
+import { sweep } from './sweep.ts';
 import { systemEvaluator } from './system-backend.ts';
 
 /** Fixed, so that a failure here is everybody's; the whole run draws its own. */
@@ -11,6 +12,8 @@ const SEED = 20_240_601;
 const INSTANCES = 60;
 /** The stepper tries one of so many. */
 const STEPPED = 3;
+/** Of the accesses, one of so many: no divisor of the encoding's fields, so that every register has its turn somewhere. */
+const SWEPT = 11;
 
 describeWith(['qemu', 'as', 'gcc'], `A64 against QEMU, seed ${SEED}`, () => {
   let answered: Answered;
@@ -31,6 +34,12 @@ describeWith(['qemu', 'as', 'gcc'], `A64 against QEMU, seed ${SEED}`, () => {
   it('finds the stepper, with paging, exceptions and registers around it, and QEMU of one mind', () => {
     const findings = judge(share(answered, STEPPED), stepper(), systemStepper());
     expect(findings.map(({ row, times, first }) => `${row}: ${times} differ. ${first}`)).toEqual([]);
+  });
+
+  it('finds a share of all system register encodings accessible or not, at EL1 and EL0, as QEMU has them', () => {
+    const { tried, differences } = sweep(SWEPT);
+    expect(tried).toBeGreaterThan(10_000);
+    expect(differences).toEqual([]);
   });
 
   it('would find a fault in any row: a wrong flag, result, store, jump, branch, exception or trap', () => {

@@ -1,6 +1,6 @@
 /** The product under test: the plugin on core's stepper, with paging, exceptions and system registers as a guest has them. */
 import type { Arch, Trap, TrapHandler } from '@countervisor/contract';
-import { type Domain, Machine } from '@countervisor/core';
+import { type Domain, type DomainConfig, Machine } from '@countervisor/core';
 import { arm64 } from '../../packages/arm64/src/index.ts';
 import type { Backend } from './backend.ts';
 import { type Case, CODE, CODE_SIZE, DATA, fill, READABLE, type Result, WINDOW, WRITABLE } from './cases.ts';
@@ -13,14 +13,14 @@ const MEMORY = 64 * 1024 * 1024;
 const TABLES = RAM + 0x10_0000n;
 const CODE_AT = RAM + 0x20_0000n;
 const DATA_AT = RAM + 0x30_0000n;
-const VECTORS_AT = RAM + 0x40_0000n;
+export const VECTORS_AT: bigint = RAM + 0x40_0000n;
 const VECTORS = 0x20_0000_0000n;
 const PAGE = 0x1000n;
 
 const BRK = 0xd4200000;
 /** As system.c fills its code. */
-const SENTINEL = 0xfff0;
-const SENTINEL_BRK = 0xd43ffe00;
+export const SENTINEL = 0xfff0;
+export const SENTINEL_BRK = 0xd43ffe00;
 /** B to itself. */
 const HALT = 0x14000000;
 
@@ -40,7 +40,8 @@ function everything(handlers: Readonly<Record<string, TrapHandler>> = {}): Arch 
   return { ...arm64, causes, cpus: { ...arm64.cpus, everything: { ...max, features } } };
 }
 
-interface Guest {
+/** One vCPU whose registers and memory a test sets as it likes. */
+export interface Guest {
   readonly machine: Machine;
   readonly domain: Domain;
   get(name: string): bigint;
@@ -50,9 +51,9 @@ interface Guest {
   run(instructions: number): void;
 }
 
-function guest(arch: Arch): Guest {
-  const machine = new Machine({ arch, cpu: 'everything' });
-  const domain = machine.addDomain({ name: 'case', vcpus: 1, memory: MEMORY, vpmu: false });
+export function guest(arch: Arch, cpu: string, config: Partial<DomainConfig> = {}): Guest {
+  const machine = new Machine({ arch, cpu });
+  const domain = machine.addDomain({ name: 'case', vcpus: 1, memory: MEMORY, vpmu: false, ...config });
   const [vcpu] = domain.vcpus;
   if (vcpu === undefined) throw new Error('A domain has a vCPU.');
   machine.power(vcpu, []);
@@ -72,7 +73,7 @@ function guest(arch: Arch): Guest {
 }
 
 /** Vectors: each entry stays where it is, so that PC says which one was taken. */
-function haltAt(g: Guest, vectors: bigint): void {
+export function haltAt(g: Guest, vectors: bigint): void {
   for (let entry = 0n; entry < 16n; entry++) g.word(vectors + entry * 0x80n, HALT);
 }
 
@@ -137,7 +138,7 @@ const ALIGNMENT = 0x21n;
 
 /** User-mode cases at EL0 behind page tables; faults come back as EL1's syndrome registers tell them. */
 export function stepper(): Backend {
-  const g = guest(everything());
+  const g = guest(everything(), 'everything');
   paging(g);
   haltAt(g, VECTORS_AT);
   for (let at = 0; at < CODE_SIZE; at += 4) g.word(CODE_AT + BigInt(at), BRK);
@@ -207,7 +208,7 @@ export function systemStepper(): SystemBackend {
     trapped = trap;
     return { then: 'complete' };
   };
-  const g = guest(everything({ hypercall: note, smc: note, wait: note, 'wait-event': note }));
+  const g = guest(everything({ hypercall: note, smc: note, wait: note, 'wait-event': note }), 'everything');
   haltAt(g, VECTORS_AT);
   for (let at = 0; at < SYSTEM_CODE_SIZE; at += 4) g.word(SYSTEM_CODE + BigInt(at), SENTINEL_BRK);
   const vectors = VECTORS_AT;
