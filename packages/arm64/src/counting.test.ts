@@ -368,7 +368,7 @@ describe('Xen’s ways, from inside', () => {
   });
   it('hpmn0: diagnostic ends the domain by name', () => {
     const made = machine({ ...xen, cpuSettings: { hpmn0: 'diagnostic' } }, { program: [get('X20', 'PMCR_EL0')] });
-    expect(made.domain('d0').ended?.reason).toMatch(/^CV_HPMN_ZERO/);
+    expect(made.domain('d0').ended?.reason).toBe('unmodelled');
   });
 });
 

@@ -259,16 +259,17 @@ describe('handlers', () => {
   });
   it('what is not modelled ends the domain by name', () => {
     expect(outcome('unmodelled', new Fake(), { bits: 0x1e604000n })).toMatchObject({
-      then: 'exit',
-      reason: expect.stringContaining('CV_UNMODELLED_INSTRUCTION: instruction 0x1e604000 at pc 0x40080000 (EL1)'),
+      then: 'unmodelled',
+      code: 'CV_UNMODELLED_INSTRUCTION',
+      message: expect.stringContaining('instruction 0x1e604000 at pc 0x40080000 (EL1)'),
     });
     expect(outcome('unmodelled', new Fake(), access('DBGBCR0_EL1'))).toMatchObject({
-      then: 'exit',
-      reason: expect.stringContaining('DBGBCR0_EL1'),
+      then: 'unmodelled',
+      message: expect.stringContaining('DBGBCR0_EL1'),
     });
     expect(outcome('reserved-hpmn', new Fake(), access('PMCR_EL0'))).toMatchObject({
-      then: 'exit',
-      reason: expect.stringContaining('neoverse-n2'),
+      then: 'unmodelled',
+      message: expect.stringContaining('neoverse-n2'),
     });
   });
   it('WFE gives the turn away, SMC is undefined', () => {

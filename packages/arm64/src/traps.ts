@@ -218,24 +218,31 @@ export function sysregHandler(vcpu: Vcpu, trap: Trap): Outcome {
   return { then: 'complete' };
 }
 
-/** Outcomes' status for what only the model cannot do. */
-const UNSUPPORTED = 5;
-
 function unmodelled(vcpu: Vcpu, trap: Trap): Outcome {
   const at = `at pc 0x${trap.pc.toString(16)} (EL${vcpu.level})`;
-  const reason =
-    trap.access === undefined
-      ? `CV_UNMODELLED_INSTRUCTION: instruction 0x${trap.bits.toString(16).padStart(8, '0')} ${at} is floating-point or SIMD, enabled by CPACR_EL1.FPEN, and not modelled`
-      : `CV_UNMODELLED_REGISTER: the write of 0x${(trap.access.write ?? 0n).toString(16)} to ${trap.access.register} ${at} enables what is not modelled: breakpoints, watchpoints, software step`;
-  return { then: 'exit', reason, status: UNSUPPORTED };
+  if (trap.access === undefined) {
+    return {
+      then: 'unmodelled',
+      code: 'CV_UNMODELLED_INSTRUCTION',
+      message: `instruction 0x${trap.bits.toString(16).padStart(8, '0')} ${at} is floating-point or SIMD, enabled by CPACR_EL1.FPEN, and not modelled.`,
+      remedy: 'Build the guest with -mgeneral-regs-only, or leave CPACR_EL1.FPEN at 0 so that it takes the trap.',
+    };
+  }
+  return {
+    then: 'unmodelled',
+    code: 'CV_UNMODELLED_REGISTER',
+    message: `the write of 0x${(trap.access.write ?? 0n).toString(16)} to ${trap.access.register} ${at} enables what is not modelled: breakpoints, watchpoints, software step.`,
+    remedy: 'Run the guest without self-hosted debug.',
+  };
 }
 
 function reservedHpmnHandler(vcpu: Vcpu, trap: Trap): Outcome {
   const name = trap.access?.register ?? generic(0);
   return {
-    then: 'exit',
-    reason: `CV_HPMN_ZERO: the guest's access to ${name} at pc 0x${trap.pc.toString(16)} (EL${vcpu.level}) depends on MDCR_EL2.HPMN = 0, which is CONSTRAINED UNPREDICTABLE on ${vcpu.cpu.name}: no event counters, or all of them (CPU setting hpmn0)`,
-    status: UNSUPPORTED,
+    then: 'unmodelled',
+    code: 'CV_HPMN_ZERO',
+    message: `the access to ${name} at pc 0x${trap.pc.toString(16)} (EL${vcpu.level}) depends on MDCR_EL2.HPMN = 0, which is CONSTRAINED UNPREDICTABLE on ${vcpu.cpu.name}: no event counters, or an unknown number of them.`,
+    remedy: 'Set hpmn0 to none or all, the two outcomes to choose from.',
   };
 }
 

@@ -49,7 +49,9 @@ export type Outcome =
   /** The guest takes an exception instead; not retired. */
   | { readonly then: 'inject'; readonly exception: Exception; readonly why?: string }
   /** The domain stops: the embedder decides. */
-  | { readonly then: 'exit'; readonly reason: string; readonly status: number };
+  | { readonly then: 'exit'; readonly reason: string; readonly status: number }
+  /** What the guest asked for is not modelled: its domain ends, and the user is told by name. */
+  | { readonly then: 'unmodelled'; readonly code: string; readonly message: string; readonly remedy: string };
 
 export type TrapHandler = (vcpu: Vcpu, trap: Trap) => Outcome;
 

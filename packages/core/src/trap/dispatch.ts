@@ -33,6 +33,10 @@ function settle(v: VcpuRuntime, outcome: Outcome): Settled {
     case 'exit':
       v.domain.end(outcome.reason, outcome.status);
       return { code: CODE.stopped, why: outcome.reason };
+    case 'unmodelled':
+      v.domain.diagnose(outcome.code, `${v.domain.name}: ${outcome.message}`, outcome.remedy);
+      v.domain.end('unmodelled', 0);
+      return { code: CODE.stopped, why: outcome.message };
   }
 }
 
@@ -42,6 +46,8 @@ function word(outcome: Outcome): string {
       return `inject ${outcome.exception.kind}`;
     case 'exit':
       return `exit ${outcome.reason}`;
+    case 'unmodelled':
+      return `exit ${outcome.code}`;
     case 'complete':
       return outcome.value === undefined ? 'complete' : `complete with 0x${outcome.value.toString(16)}`;
     default:
