@@ -15,6 +15,7 @@ import type { CompiledArch } from './load/compile.ts';
 import type { Machine } from './machine.ts';
 import { layout } from './memory/layout.ts';
 import { DomainMemory } from './memory/memory.ts';
+import type { Pcpu } from './pcpu.ts';
 import { Observer } from './pmu/observe.ts';
 import { POLICY_TABLE, type Policy } from './policy/table.ts';
 import { controlOf } from './run/control.ts';
@@ -150,8 +151,8 @@ export class Domain {
   }
 
   now(v: VcpuRuntime): number {
-    if (this.machine.time === 'machine') return v.pcpu === undefined ? 0 : this.machine.synced(v).pcpu?.cycles ?? 0;
     this.machine.sync(v);
+    if (this.machine.time === 'machine') return (v.pcpu ?? (this.machine.pcpus[v.home] as Pcpu)).clock;
     return this.round + (v.cycles - v.roundStart);
   }
 

@@ -1,16 +1,16 @@
 /** One machine: physical CPUs of one model, the domains on them, and the clock that both roads and the run share. */
 import type { Arch, Exception, Mode, Personality, Platform, PolicyName, Writes } from '@countervisor/contract';
+import { withFixedBits } from './access/legalize.ts';
 import { Domain, type DomainConfig } from './domain.ts';
 import { ATTENTION } from './engine/engine.ts';
-import { Handle } from './handle.ts';
+import type { Handle } from './handle.ts';
 import { type CompiledArch, type CompiledCounter, type CompiledRegister, compile } from './load/compile.ts';
 import { cpuModel } from './load/cpu.ts';
 import { load } from './load/load.ts';
-import { withFixedBits } from './access/legalize.ts';
 import { Pcpu } from './pcpu.ts';
 import { SIGNAL_INDEX, SIGNAL_NAMES, SignalClasses } from './pmu/classes.ts';
-import { Events } from './report/events.ts';
 import { fail } from './report/errors.ts';
+import { Events } from './report/events.ts';
 import { near } from './report/near.ts';
 import { pass, run } from './run/run.ts';
 import type { VcpuRuntime } from './vcpu.ts';
@@ -44,7 +44,10 @@ export interface MachineConfig {
   readonly grants?: readonly string[];
 }
 
-const work = (w: Partial<Work> | undefined): Work => ({ instructions: w?.instructions ?? 0, cycles: w?.cycles ?? w?.instructions ?? 0 });
+const work = (w: Partial<Work> | undefined): Work => ({
+  instructions: w?.instructions ?? 0,
+  cycles: w?.cycles ?? w?.instructions ?? 0,
+});
 
 /** Exceptions in a row without one retired instruction, after which the domain is given up: its handlers fault themselves. */
 const BARREN = 1000;
@@ -152,7 +155,7 @@ export class Machine {
     v.waiting = false;
     v.roundStart = v.cycles;
     v.turn = 0;
-    v.deadline = null;
+    this.attend(v, ATTENTION.translation | ATTENTION.level | ATTENTION.interrupts | ATTENTION.pmu | ATTENTION.decode);
   }
 
   endTurn(v: VcpuRuntime): void {
@@ -170,11 +173,6 @@ export class Machine {
   /** Brings the running vCPU's counts up to date with the instructions before the present one (counting rule 4). */
   sync(v: VcpuRuntime): void {
     if (this.running === v) this.fold(v, false);
-  }
-
-  synced(v: VcpuRuntime): VcpuRuntime {
-    this.sync(v);
-    return v;
   }
 
   icount(v: VcpuRuntime): number {
@@ -253,7 +251,9 @@ export class Machine {
     const view = pcpu.view as Handle;
     this.#folding = true;
     try {
-      pcpu.bank.charge(view, this.arch.hypervisorLevel, v.domain.memory.words, signals, (c) => this.#overflowed(v, view, c));
+      pcpu.bank.charge(view, this.arch.hypervisorLevel, v.domain.memory.words, signals, (c) =>
+        this.#overflowed(v, view, c),
+      );
     } finally {
       this.#folding = false;
     }

@@ -13,8 +13,10 @@ export class Pcpu {
   current: VcpuRuntime | undefined;
   /** Its bank as seen through the vCPU that runs. */
   view: Handle | undefined;
-  /** Cycles it has spent, hypervisor included: the clock of `time: machine`. */
+  /** Cycles it has spent, hypervisor included. */
   cycles = 0;
+  /** Cycles of its clock while it had nothing to do, under `time: machine`. */
+  idle = 0;
   instructions = 0;
   switches = 0;
   /** Position in the round-robin over its vCPUs. */
@@ -24,5 +26,10 @@ export class Pcpu {
     this.index = index;
     this.rest = new Int32Array(arch.bankSlots * 2);
     this.bank = new Bank('pcpu', arch);
+  }
+
+  /** The clock of `time: machine`. */
+  get clock(): number {
+    return this.cycles + this.idle;
   }
 }

@@ -43,7 +43,13 @@ export class VcpuRuntime implements Running {
   /** Physical CPUs it may run on. */
   readonly pins: readonly number[];
 
-  constructor(domain: Domain, index: number, policy: PolicyName, pins: readonly number[], handle: (v: VcpuRuntime) => Handle) {
+  constructor(
+    domain: Domain,
+    index: number,
+    policy: PolicyName,
+    pins: readonly number[],
+    handle: (v: VcpuRuntime) => Handle,
+  ) {
     this.domain = domain;
     this.index = index;
     const { layout } = domain.memory;
@@ -56,6 +62,12 @@ export class VcpuRuntime implements Running {
 
   get name(): string {
     return this.domain.vcpus.length === 1 ? this.domain.name : `${this.domain.name}/${this.index}`;
+  }
+
+  /** Index of the physical CPU it belongs to: fixed, so that a run depends on nothing but its configuration. */
+  get home(): number {
+    const position = this.domain.machine.domains.indexOf(this.domain) + this.index;
+    return this.pins[position % this.pins.length] as number;
   }
 
   /** Can it execute at all, sooner or later? */

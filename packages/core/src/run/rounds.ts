@@ -3,7 +3,9 @@
  * it is, and how far the clock jumps when nobody has anything to do, depends on the domain alone.
  */
 import type { Domain } from '../domain.ts';
+import { ATTENTION } from '../engine/engine.ts';
 import type { Machine } from '../machine.ts';
+import type { Pcpu } from '../pcpu.ts';
 import type { VcpuRuntime } from '../vcpu.ts';
 
 /** Starts the next round: the clock advances by the longest of the present one. */
@@ -18,7 +20,8 @@ function nextRound(machine: Machine, domain: Domain, quantum: number): void {
   for (const v of domain.vcpus) {
     v.roundStart = v.cycles;
     v.turn = quantum;
-    v.deadline = null;
+    // The clock may have jumped over its deadline.
+    machine.attend(v, ATTENTION.interrupts);
   }
 }
 
@@ -27,14 +30,19 @@ function deadlineOf(v: VcpuRuntime): number | undefined {
   return deadline === undefined ? undefined : Number(deadline);
 }
 
+/** The same when it is still to come, else infinite. */
+function deadlineAhead(v: VcpuRuntime): number {
+  const deadline = deadlineOf(v);
+  return deadline !== undefined && deadline > v.domain.now(v) ? deadline : Number.POSITIVE_INFINITY;
+}
+
 /** A waiting vCPU: awake now, or later in this round when its own deadline says so. */
 function awake(v: VcpuRuntime, quantum: number): boolean {
   if (!v.waiting) return true;
   const { platform } = v.domain;
-  if (platform.wakes(v.handle)) {
-    v.waiting = false;
-    return true;
-  }
+  if (platform.wakes(v.handle)) return wake(v);
+  // The machine's clock goes on by itself (`idle` in run.ts).
+  if (v.domain.machine.time === 'machine') return false;
   const deadline = deadlineOf(v);
   const now = v.domain.now(v);
   const jump = deadline === undefined ? Number.POSITIVE_INFINITY : deadline - now;
@@ -45,8 +53,25 @@ function awake(v: VcpuRuntime, quantum: number): boolean {
     return false;
   }
   v.turn = Math.max(1, v.turn - jump);
+  return wake(v);
+}
+
+function wake(v: VcpuRuntime): true {
   v.waiting = false;
+  v.domain.machine.attend(v, ATTENTION.interrupts);
   return true;
+}
+
+/** The earliest cycle of its clock at which something changes for a waiting vCPU of this physical CPU; infinite when nothing will. */
+export function nextDeadline(domains: readonly Domain[], pcpu: Pcpu): number {
+  let next = Number.POSITIVE_INFINITY;
+  for (const domain of domains) {
+    for (const v of domain.vcpus) {
+      if (!v.on || !v.waiting || v.home !== pcpu.index) continue;
+      next = Math.min(next, deadlineAhead(v));
+    }
+  }
+  return next;
 }
 
 /** The vCPU of this domain whose turn it is; ends the domain when it would wait for ever. */
@@ -67,9 +92,10 @@ export function nextOf(machine: Machine, domain: Domain): VcpuRuntime | undefine
     const moved = domain.vcpus.some((v) => v.cycles !== v.roundStart);
     nextRound(machine, domain, quantum);
     if (moved || pass === 0) continue;
-    const deadlines = on.filter((v) => v.waiting).map(deadlineOf).filter((d) => d !== undefined && d > domain.round);
-    if (deadlines.length === 0) break;
-    domain.round = Math.min(...(deadlines as number[]));
+    const next = Math.min(...on.filter((v) => v.waiting).map(deadlineAhead));
+    if (next === Number.POSITIVE_INFINITY) break;
+    if (machine.time === 'machine') return undefined;
+    domain.round = next;
   }
   if (on.every((v) => v.waiting)) {
     domain.diagnose(

@@ -3,12 +3,12 @@ import { CountervisorError } from '@countervisor/contract';
 import type { Domain } from '../domain.ts';
 import { ATTENTION } from '../engine/engine.ts';
 import { step } from '../engine/stepper.ts';
+import type { Handle } from '../handle.ts';
 import type { Machine } from '../machine.ts';
 import type { Pcpu } from '../pcpu.ts';
-import type { Handle } from '../handle.ts';
 import { leave, switchTo } from '../switch/switch.ts';
 import type { VcpuRuntime } from '../vcpu.ts';
-import { nextOf } from './rounds.ts';
+import { nextDeadline, nextOf } from './rounds.ts';
 
 /** No activation is longer (engine constraint 3). */
 const ACTIVATION = 1_000_000;
@@ -48,7 +48,13 @@ export function settle(machine: Machine, v: VcpuRuntime): void {
       continue;
     }
     if (machine.events.wanted('irq')) {
-      machine.events.tell('irq', { domain: domain.name, vcpu: v.index, pc: domain.pc(v), exception: exception.kind, icount: v.instructions });
+      machine.events.tell('irq', {
+        domain: domain.name,
+        vcpu: v.index,
+        pc: domain.pc(v),
+        exception: exception.kind,
+        icount: v.instructions,
+      });
     }
     machine.take(v, exception);
   }
@@ -80,7 +86,14 @@ function execute(machine: Machine, v: VcpuRuntime, units: number): number {
     for (;;) {
       settle(machine, v);
       if (used >= units || !v.on || v.waiting || domain.ended !== undefined || domain.paused || v.turn === 0) break;
-      const budget = Math.min(units - used, v.turn, pcpu.bank.budget, v.bank?.budget ?? Number.POSITIVE_INFINITY, untilDeadline(machine, v), ACTIVATION);
+      const budget = Math.min(
+        units - used,
+        v.turn,
+        pcpu.bank.budget,
+        v.bank?.budget ?? Number.POSITIVE_INFINITY,
+        untilDeadline(machine, v),
+        ACTIVATION,
+      );
       x.critical = pcpu.bank.critical | (v.bank?.critical ?? 0);
       const done = step(x, budget);
       used += done;
@@ -97,37 +110,53 @@ function execute(machine: Machine, v: VcpuRuntime, units: number): number {
   return used;
 }
 
+const runnable = (machine: Machine, until: number): Domain[] =>
+  machine.domains.filter((d) => d.ended === undefined && !d.paused && d.instructions() < until);
+
 /** The next vCPU for this physical CPU, in round-robin order over those that belong to it. */
 function pick(machine: Machine, pcpu: Pcpu, until: number): VcpuRuntime | undefined {
-  const mine = machine.domains.filter((d) => d.ended === undefined && !d.paused && d.instructions() < until);
+  const mine = runnable(machine, until);
   for (let i = 0; i < mine.length; i++) {
     const domain = mine[(pcpu.next + i) % mine.length] as Domain;
     const v = nextOf(machine, domain);
-    if (v === undefined || home(machine, v) !== pcpu.index) continue;
+    if (v === undefined || v.home !== pcpu.index) continue;
     pcpu.next = (mine.indexOf(domain) + 1) % mine.length;
     return v;
   }
   return undefined;
 }
 
-/** The physical CPU a vCPU belongs to: fixed, so that a run depends on nothing but its configuration. */
-function home(machine: Machine, v: VcpuRuntime): number {
-  const position = machine.domains.indexOf(v.domain) + v.index;
-  return v.pins[position % v.pins.length] as number;
+/** Time goes on for physical CPUs that have nothing to do (counting rule 11, `time: machine`). False: nothing will ever happen there. */
+function idle(machine: Machine, worked: ReadonlySet<Pcpu>, until: number): boolean {
+  const latest = Math.max(...machine.pcpus.map((p) => p.clock));
+  let some = false;
+  for (const pcpu of machine.pcpus) {
+    if (worked.has(pcpu)) continue;
+    const next = nextDeadline(runnable(machine, until), pcpu);
+    // With others at work, no further than they are; with nobody, straight to what comes next.
+    const to = worked.size > 0 ? Math.min(latest, next) : next;
+    if (to > pcpu.clock && to !== Number.POSITIVE_INFINITY) {
+      pcpu.idle += to - pcpu.clock;
+      some = true;
+    }
+  }
+  return some;
 }
 
 /** One turn of every physical CPU. False: nobody has anything left to do. */
 export function pass(machine: Machine, until: number): boolean {
-  let busy = false;
+  const worked = new Set<Pcpu>();
   for (const pcpu of machine.pcpus) {
     const v = pick(machine, pcpu, until);
     if (v === undefined) continue;
-    busy = true;
+    worked.add(pcpu);
     switchTo(machine, pcpu, v);
     execute(machine, v, Math.min(machine.slice, until - v.domain.instructions()));
-    if (v.domain.ended !== undefined) for (const other of v.domain.vcpus) if (other.pcpu !== undefined) leave(machine, other.pcpu);
+    if (v.domain.ended !== undefined)
+      for (const other of v.domain.vcpus) if (other.pcpu !== undefined) leave(machine, other.pcpu);
   }
-  return busy;
+  const passed = machine.time === 'machine' && idle(machine, worked, until);
+  return worked.size > 0 || passed;
 }
 
 export function run(machine: Machine, until: number): void {

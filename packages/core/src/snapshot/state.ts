@@ -53,6 +53,7 @@ export interface MachineState {
     readonly rest: string;
     readonly remainders: readonly number[];
     readonly cycles: number;
+    readonly idle: number;
     readonly instructions: number;
     readonly switches: number;
     readonly next: number;
@@ -134,6 +135,7 @@ export function state(machine: Machine): MachineState {
       rest: hex(asBytes(p.rest)),
       remainders: p.bank.remainders.slice(),
       cycles: p.cycles,
+      idle: p.idle,
       instructions: p.instructions,
       switches: p.switches,
       next: p.next,
@@ -197,6 +199,7 @@ export function restore(machine: Machine, s: MachineState): void {
     bytes(p.rest, asBytes(pcpu.rest));
     pcpu.bank.remainders.splice(0, p.remainders.length, ...p.remainders);
     pcpu.cycles = p.cycles;
+    pcpu.idle = p.idle;
     pcpu.instructions = p.instructions;
     pcpu.switches = p.switches;
     pcpu.next = p.next;
