@@ -61,7 +61,7 @@ export function difference(ours: Result, theirs: Result): string | undefined {
   for (let n = 0; n < 31; n++) say(`X${n}`, ours.x[n] as bigint, theirs.x[n] as bigint);
   say('SP', ours.sp, theirs.sp);
   say('NZCV', ours.nzcv, theirs.nzcv);
-  // An access that faults on its second page may have written the first one (B2.2.1); ours never has.
+  // An access that faults on its second page may have written the first one; ours never has.
   if (ours.end === 'ran') {
     say('memory', Buffer.from(ours.bytes).toString('hex'), Buffer.from(theirs.bytes).toString('hex'));
     say('stray write', ours.stray, theirs.stray);

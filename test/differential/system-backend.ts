@@ -19,7 +19,7 @@ export interface SystemBackend {
   run(c: SystemCase): SystemResult;
 }
 
-/** Exception classes, D17.2.37, by the names that lifts raise. */
+/** Exception classes, ESR_EL1.EC, by the names that lifts raise. */
 const EC: Readonly<Record<string, number>> = {
   undefined: 0,
   'wfi-trap': 0x01,

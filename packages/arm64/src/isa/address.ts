@@ -1,4 +1,4 @@
-/** Addresses of loads and stores: the base register with its alignment check, and the forms that move it. Arm DDI 0487, C1.3.3 and D1.8.2. */
+/** Addresses of loads and stores: the base register with its alignment check, and the forms that move it. Arm DDI 0487, C1.3 (load/store addressing modes) and D1.8 (stack pointer alignment). */
 import type { Lifter, Value } from '@countervisor/contract';
 import { setXsp, xsp } from './operands.ts';
 

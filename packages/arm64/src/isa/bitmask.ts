@@ -1,4 +1,4 @@
-/** Immediates of the logical instructions: a run of ones, rotated and repeated. Arm DDI 0487, J1.1 shared/functions: DecodeBitMasks. */
+/** Immediates of the logical instructions: a run of ones, rotated and repeated. Arm DDI 0487, J1: DecodeBitMasks(). */
 import { ones, type Width } from '@countervisor/contract';
 
 /** The value that N:immr:imms stand for at a width; `undefined` where the manual reserves them. */

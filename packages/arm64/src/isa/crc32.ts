@@ -1,4 +1,4 @@
-/** CRC32 and CRC32C as the A64 instructions compute them, on reflected bits. Arm DDI 0487, C6.2 CRC32B…, shared/functions: Poly32Mod2. */
+/** CRC32 and CRC32C as the A64 instructions compute them, on reflected bits. Arm DDI 0487, C6.2 (CRC32B and kin) and J1: Poly32Mod2(). */
 import type { Isa } from '@countervisor/contract';
 
 /** The remainders of all bytes for a reflected polynomial. */

@@ -7,7 +7,7 @@ import { type FieldName, fieldsOf, type Row } from './row.ts';
 /** Instruction length, bytes. */
 const LENGTH = 4;
 
-/** Mode bits for `decode`: set while PSTATE.IL is, when every instruction raises the Illegal Execution state exception (D1.4.2). */
+/** Mode bits for `decode`: set while PSTATE.IL is, when every instruction raises the Illegal Execution state exception (D1.4). */
 export const ILLEGAL_STATE = 1;
 
 /** One decoded A64 instruction, with what it was decoded from. */

@@ -1,9 +1,11 @@
 /** Lifts against results worked out by hand from the manual's pseudocode; the differential run against QEMU has the breadth. */
-import { type Lifter, PURE_OPS } from '@countervisor/contract';
+import { type AccessShape, type Lifter, PURE_OPS } from '@countervisor/contract';
 import { describe, expect, it } from 'vitest';
 import * as a from '../asm.ts';
 import { instruction } from './decode.ts';
 import { encode } from './encode.ts';
+import { rows } from './instructions/index.ts';
+import { fieldsOf } from './row.ts';
 import { type End, evaluate, memoryOf, type Passed } from './testing/evaluate.ts';
 
 interface Setting {
@@ -263,6 +265,25 @@ describe('memory', () => {
       expect(['X1', 'X2', 'X3'].map(out.get)).toEqual([0x2008n, 1n, 2n]);
       expect(out.bytes(0x2008n, 8)).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
     }
+  });
+
+  it('accesses as EL0 does in the unprivileged forms, and as itself in all others', () => {
+    const levels = new Set<string>();
+    for (const r of rows.filter(({ cost }) => cost === 'load' || cost === 'store')) {
+      const shapes: AccessShape[] = [];
+      const b = new Proxy({} as Lifter, {
+        get: (_target, property) =>
+          property === 'pc'
+            ? 0x1000n
+            : (...args: unknown[]) => {
+                if (property === 'load' || property === 'store') shapes.push(args.at(-1) as AccessShape);
+                return 0;
+              },
+      });
+      r.lift(b, fieldsOf(r, r.match));
+      for (const { level } of shapes) levels.add(`${r.name.includes('unprivileged')} ${level}`);
+    }
+    expect([...levels].sort()).toEqual(['false undefined', 'true 0']);
   });
 
   it('faults misaligned where the manual asks for alignment, whatever QEMU 7.2 does', () => {

@@ -1,4 +1,4 @@
-/** What most A64 lifts say in the same words: general registers, shifts, extensions, flags, conditions. Arm DDI 0487, C1.2 and J1.1 (shared/functions). */
+/** What most A64 lifts say in the same words: general registers, shifts, extensions, flags, conditions. Arm DDI 0487, C1.2, and the pseudocode of J1 (ShiftReg, ExtendReg, AddWithCarry, ConditionHolds). */
 import type { Lifter, Value, Width } from '@countervisor/contract';
 
 const X: readonly string[] = Array.from({ length: 31 }, (_, n) => `X${n}`);
@@ -141,7 +141,7 @@ export function logicFlags(b: Lifter, result: Value, width: Width): Flags {
 
 /**
  * A condition code as a value: not 0 when the condition holds, or, when `inverted`, not 0 when it does not; whichever takes fewer ops.
- * Arm DDI 0487, C1.2.4. The codes AL and NV both mean always.
+ * ConditionHolds() of J1. The codes AL and NV both mean always.
  */
 export function condition(b: Lifter, code: number): { readonly value: Value; readonly inverted: boolean } {
   const plain = (value: Value) => ({ value, inverted: false });

@@ -8,8 +8,8 @@ import { costs, fieldsOf, layout, type Row, row } from './row.ts';
 
 const overlap = (a: Row, b: Row): boolean => ((a.match ^ b.match) & a.mask & b.mask) === 0;
 
-/** Features of encoding groups of floating point and of FEAT_LOR, FEAT_SB, that no CPU model has yet. */
-const UNCLAIMED = ['aes', 'sha1', 'fp16', 'rdm', 'lor', 'sb'];
+/** Features of encoding groups of floating point and of FEAT_LOR, that no CPU model has yet. */
+const UNCLAIMED = ['aes', 'sha1', 'fp16', 'rdm', 'lor'];
 
 describe('the instruction table', () => {
   it('names each row once', () => {

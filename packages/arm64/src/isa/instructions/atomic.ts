@@ -1,4 +1,4 @@
-/** Exclusives, acquire and release, and FEAT_LSE atomics. Arm DDI 0487, B2.9 (exclusive monitors), C3.2.11 ff., C4.1.88. */
+/** Exclusives, acquire and release, and FEAT_LSE atomics. Arm DDI 0487, B2 (synchronization and semaphores), C3.2, C4.1. */
 import type { AccessShape, Lifter, Signal, Value } from '@countervisor/contract';
 import { base, plus } from '../address.ts';
 import { setX, x } from '../operands.ts';
@@ -203,7 +203,7 @@ const updates: readonly Row[] = UPDATES.flatMap(([name, o3, opc, update]) =>
   ),
 );
 
-/** A compare that fails needs write permission all the same, as QEMU has it (permitted: B2.2.5 leaves it open). */
+/** A compare that fails needs write permission all the same, as QEMU has it. */
 const compareAndSwap: readonly Row[] = SIZES.map((size) =>
   row(
     `CAS${size.suffix}`,

@@ -1,4 +1,4 @@
-/** Branches. Arm DDI 0487, C4.1.87 and C6.2. Signals as the PMU's branch events define them (D13.12, common events). */
+/** Branches. Arm DDI 0487, C4.1 (branches) and C6.2. Signals as the PMU's branch events define them (D14.3). */
 import type { Signal } from '@countervisor/contract';
 import { condition, signed, widthOf, x } from '../operands.ts';
 import { type Row, row } from '../row.ts';

@@ -1,4 +1,4 @@
-/** Data processing on general registers. Arm DDI 0487, C4.1.86 (immediate) and C4.1.89 (register); C6.2 for each. */
+/** Data processing on general registers. Arm DDI 0487, C4.1 (data processing, immediate and register), C6.2 for each. */
 import { type Lifter, ones, type Value, type Width } from '@countervisor/contract';
 import { bitmask } from '../bitmask.ts';
 import {

@@ -1,7 +1,7 @@
 /**
- * Loads and stores of general registers. Arm DDI 0487, C4.1.88; C6.2 for each.
+ * Loads and stores of general registers. Arm DDI 0487, C4.1 (loads and stores), C6.2 for each.
  *
- * CONSTRAINED UNPREDICTABLE choices (K1.2), each permitted and each what QEMU does:
+ * CONSTRAINED UNPREDICTABLE choices (K1.2, AArch64), each permitted and each what QEMU does:
  * - Writeback with the base also a target: the access is performed, the base's new value stays. A store stores the old base.
  * - LDP, LDNP and LDPSW with both targets the same: both elements are read, the first stays.
  * - LDXP and LDAXP with both targets the same: the second stays.

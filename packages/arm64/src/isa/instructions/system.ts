@@ -1,4 +1,4 @@
-/** System instructions: exceptions, hints, barriers, PSTATE, system registers. Arm DDI 0487, C4.1.87, C5 and C6.2. */
+/** System instructions: exceptions, hints, barriers, PSTATE, system registers. Arm DDI 0487, C4.1 (exception generation and system), C5 and C6.2. */
 import type { Lifter, Value } from '@countervisor/contract';
 import { sysreg } from '../../address.ts';
 import { setX, x } from '../operands.ts';
@@ -52,7 +52,7 @@ const exceptions: readonly Row[] = [
   ),
 ];
 
-/** Trapped WFI and WFE: CV and COND (always) set, TI names the instruction. D17.2.37, ISS for EC 0x01. */
+/** Trapped WFI and WFE: CV and COND (always) set, TI names the instruction. ESR_EL1, ISS for EC 0x01. */
 const waitSyndrome = (ti: number): number => (1 << 24) | (0xe << 20) | ti;
 
 /**
@@ -116,7 +116,7 @@ const barriers: readonly Row[] = [
   row('SB', 'barrier', '1101010100 0 00 011 0011 0000 111 11111', () => {}, { needs: 'sb' }),
 ];
 
-/** EL0 needs SCTLR_EL1.UMA; else EC 0x18 with the fields of the instruction and Rt = 31 (D17.2.37, ISS for EC 0x18). */
+/** EL0 needs SCTLR_EL1.UMA; else EC 0x18 with the fields of the instruction and Rt = 31 (ESR_EL1, ISS for EC 0x18). */
 function maskable(b: Lifter, crm: number, op2: number): void {
   const syndrome = (op2 << 17) | (3 << 14) | (4 << 10) | (31 << 5) | (crm << 1);
   allowedToUser(b, UMA, 'sysreg-trap', syndrome);
@@ -178,7 +178,7 @@ const access: readonly Row[] = [
     (b, f) => {
       const value = x(b, f.Rt);
       b.write(SYSREG, b.constant(DC_ZVA), value);
-      // A fault reports the address given, not the block's (D8.10.4); both are in one page.
+      // A fault reports the address given, not the block's (FAR_EL1, on DC ZVA); both are in one page.
       b.probe(value, 1, true);
       const block = b.and(value, b.constant(~63n));
       for (let at = 0; at < 64; at += 8) {

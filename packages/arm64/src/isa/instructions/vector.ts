@@ -1,6 +1,6 @@
 /**
  * Floating point and Advanced SIMD, not modelled yet: one row per encoding group of the manual, so that CPACR_EL1 traps as it must and an enabled
- * unit is refused by name. Arm DDI 0487, C4.1.88 (loads and stores), C4.1.90 (data processing), D17.2.30 (CPACR_EL1).
+ * unit is refused by name. Arm DDI 0487, C4.1 (the groups), D24.2 (CPACR_EL1).
  *
  * A group's unallocated corners count as the group: they end in the same trap or refusal, where silicon would say UNDEFINED.
  */
