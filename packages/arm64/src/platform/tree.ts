@@ -40,7 +40,11 @@ function cpus(facts: BootFacts): FdtNode {
 }
 
 function interruptController(facts: BootFacts): FdtNode {
-  const common: Record<string, FdtValue> = { 'interrupt-controller': true, '#interrupt-cells': 3 };
+  const common: Record<string, FdtValue> = {
+    'interrupt-controller': true,
+    '#interrupt-cells': 3,
+    '#address-cells': 0,
+  };
   if (gicVersion(facts.view) === 2) {
     return {
       name: 'intc@8000000',
