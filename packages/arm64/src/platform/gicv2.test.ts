@@ -478,6 +478,18 @@ describe('configuration', () => {
       expect(irq(made)).toBe('irq');
     }
   });
+  it('an edge that has passed is still pending, a level that has passed is not', () => {
+    const UART = 0x0900_0000n;
+    for (const edge of [false, true]) {
+      const made = board();
+      enable(made, 33);
+      if (edge) made.store(d(0xc08), 2 << 2);
+      made.store(UART + 0x38n, 1 << 5);
+      made.store(UART, 0x41);
+      made.store(UART + 0x44n, 1 << 5);
+      expect([edge, irq(made)]).toEqual([edge, edge ? 'irq' : undefined]);
+    }
+  });
   it('beyond the last interrupt everything reads 0 and ignores writes', () => {
     const made = board();
     for (const at of [0x124, 0x1fc, 0x520, 0x7fc, 0x920, 0xc48, 0xcfc]) {
