@@ -2,8 +2,8 @@
  * Stage 1 translation of the EL1&0 regime: 4 KiB granule, up to 48 bits in and out, levels 0 to 3.
  * Arm DDI 0487, D8 (VMSAv8-64): D8.2 walks, D8.3 descriptors, D8.4 permissions, D8.5 the Access flag, D8.6 memory types; TCR_EL1, MAIR_EL1.
  *
- * Addresses are doubles here: 48 bits fit exactly, and a walk of four levels makes few big integers. The contiguous bit may be ignored (D8.7.1),
- * and is. Hardware update of the Access flag, DBM, hierarchical permission disable and small start levels belong to features that no model has.
+ * Addresses are pairs of words here: shifts and masks on 32 bits, and few big integers. The contiguous bit may be ignored (D8.7.1), and is. Hardware
+ * update of the Access flag, DBM, hierarchical permission disable and small start levels belong to features that no model has.
  */
 import {
   type AccessKind,
@@ -16,9 +16,6 @@ import {
 import { abort, FSC } from './exceptions.ts';
 
 const WORD = 2 ** 32;
-
-/** 2^n as a double. */
-const power = (n: number): number => 2 ** n;
 
 /** Where a walk ended: a page or block, with what its descriptors say. */
 export interface Page {
@@ -57,9 +54,22 @@ function unmodelledGranule(upper: boolean, tg: number): never {
 
 /** Translation off: the address itself, if the CPU has that many physical bits (a level 0 address size fault else). */
 function flat(view: View, high: number, low: number): Page | number {
-  if (high >= power(physicalBits(view) - 32)) return FSC.addressSize;
+  if (beyond(high, physicalBits(view))) return FSC.addressSize;
   return { physical: high * WORD + low, level: 0, ap: 1, uxn: false, pxn: false, attributes: 0, shareability: 2 };
 }
+
+/** Does an address whose upper word this is need more than `bits` bits, 32 at least? */
+const beyond = (high: number, bits: number): boolean => high >>> (bits - 32) !== 0;
+
+/** The nine bits of an address that index a table of this level. */
+function indexAt(level: number, high: number, low: number): number {
+  if (level === 3) return (low >>> 12) & 511;
+  if (level === 2) return (low >>> 21) & 511;
+  return level === 1 ? ((high << 2) | (low >>> 30)) & 511 : (high >>> 7) & 511;
+}
+
+/** Bits of an address below those that a block or page of this level replaces: 4 KiB, 2 MiB, 1 GiB. */
+const OFFSET = [0, 0x3fff_ffff, 0x1f_ffff, 0xfff] as const;
 
 /** Is every bit from `bits` up the same as the one that selects the range? `high` is bits 63:32, or 55:32 when the tag is ignored. */
 function canonical(high: number, low: number, bits: number, upper: boolean, tagged: boolean): boolean {
@@ -89,40 +99,41 @@ export function walk(view: View, virtual: bigint, sctlr: number, memory: Physica
   const granule = upper ? control >>> 30 : (control >>> 14) & 3;
   if (granule !== (upper ? 2 : 0)) unmodelledGranule(upper, granule);
 
-  const limit = power(Math.min(OUTPUT_BITS[controlHigh & 7] as number, physicalBits(view)));
-  const input = ((high & 0xffff) * WORD + low) % power(bits);
+  const outputBits = Math.min(OUTPUT_BITS[controlHigh & 7] as number, physicalBits(view));
+  // A level resolves nine bits above the page's twelve; the first one may resolve fewer, and its table is as small.
   let level = 4 - Math.ceil((bits - 12) / 9);
-  let shift = 39 - 9 * level;
+  const entries = 2 ** (bits - (39 - 9 * level));
+  let index = indexAt(level, high, low) & (entries - 1);
   const ttbr = view.get(upper ? 'TTBR1_EL1' : 'TTBR0_EL1');
-  let table = Number(ttbr & 0xffff_ffff_fffen);
-  table -= table % power(bits - shift + 3);
-  if (table >= limit) return FSC.addressSize;
+  let tableHigh = Number((ttbr >> 32n) & 0xffffn);
+  let tableLow = (Number(ttbr & 0xffff_fffen) & -(entries * 8)) >>> 0;
+  if (beyond(tableHigh, outputBits)) return FSC.addressSize;
 
   let inherited = 0;
   for (;;) {
-    const descriptor = memory.read(BigInt(table + (Math.floor(input / power(shift)) % 512) * 8), 8);
+    const descriptor = memory.read(BigInt(tableHigh * WORD + tableLow + index * 8), 8);
     if (descriptor === undefined) return FSC.walk + level;
     const lo = Number(descriptor & 0xffff_ffffn);
     const hi = Number(descriptor >> 32n);
     if ((lo & 1) === 0) return FSC.translation + level;
-    const address = (hi & 0xffff) * WORD + ((lo & 0xffff_f000) >>> 0);
+    const addressHigh = hi & 0xffff;
     if (level < 3 && (lo & 2) !== 0) {
-      if (address >= limit) return FSC.addressSize + level;
+      if (beyond(addressHigh, outputBits)) return FSC.addressSize + level;
       inherited |= hi;
-      table = address;
+      tableHigh = addressHigh;
+      tableLow = (lo & 0xffff_f000) >>> 0;
       level++;
-      shift -= 9;
+      index = indexAt(level, high, low);
       continue;
     }
     // Level 0 has no blocks, and at level 3 bit 1 makes a page: all else is reserved, and faults as invalid does.
     if (level === 0 || (level === 3 && (lo & 2) === 0)) return FSC.translation + level;
-    const block = power(shift);
-    const base = address - (address % block);
-    if (base >= limit) return FSC.addressSize + level;
+    if (beyond(addressHigh, outputBits)) return FSC.addressSize + level;
     if ((lo & 0x400) === 0) return FSC.accessFlag + level;
+    const offset = OFFSET[level] as number;
     const mair = view.get('MAIR_EL1');
     return {
-      physical: base + (input % block),
+      physical: addressHigh * WORD + (((lo & ~offset) | (low & offset)) >>> 0),
       level,
       // APTable: bit 61 takes EL0's access away, bit 62 everyone's writes.
       ap: (((lo >>> 6) & 3) | ((inherited >>> 29) & 2)) & ~((inherited >>> 29) & 1),
