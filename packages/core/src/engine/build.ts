@@ -1,11 +1,14 @@
-/** From guest bytes to an instruction that the stepper can run: fetch, decode, lift, one closure per op. */
-import type { CodeReader, Exception, Op, Operand } from '@countervisor/contract';
+/** From guest bytes to an instruction that the stepper can run: fetch, decode, lift, its steps. */
+import type { CodeReader, Exception, Op } from '@countervisor/contract';
 import { PAGE } from '../memory/layout.ts';
 import type { Insn } from './code.ts';
-import { CODE, effectStep, type Place } from './effects.ts';
+import { effectStep, type Placing } from './effects.ts';
 import { ATTENTION, DEVICE, type Engine } from './engine.ts';
+import { fuse } from './fuse.ts';
 import { lift } from './lift.ts';
-import { pureStep, type Step } from './pure.ts';
+import { pureStep } from './pure.ts';
+import { CODE, chain, makeStep, REGISTER, type Step } from './step.ts';
+import { output } from './tidy.ts';
 
 /** Reads the guest's code through its own translations; remembers what it could not read and whether the next page was needed. */
 class Fetcher implements CodeReader {
@@ -67,65 +70,64 @@ class Fetcher implements CodeReader {
   }
 }
 
-function places(x: Engine): (o: Operand) => Place {
+class PoolFull extends Error {}
+
+function placing(x: Engine): Placing {
   const temporaries = x.memory.layout.temporaries >> 2;
   return (o) => {
-    if (o.kind === 'register') return { at: (x.arch.byName.get(o.name)?.id as number) * 2, mask: -1 };
-    if (o.kind === 'temporary') return { at: temporaries + 2 * o.index, mask: 0 };
+    if (o.kind === 'register') return REGISTER + (x.arch.byName.get(o.name)?.id as number) * 2;
+    if (o.kind === 'temporary') return temporaries + 2 * o.index;
     const at = x.constant(o.value);
     if (at < 0) throw new PoolFull();
-    return { at, mask: 0 };
+    return at;
   };
 }
 
-class PoolFull extends Error {}
+function stepOf(x: Engine, op: Op, place: Placing): Step {
+  if (!('width' in op)) return effectStep(x, op, place);
+  const { a, b, c } = op;
+  const places = { d: place(op.to), a: place(a), b: b ? place(b) : 0, c: c ? place(c) : 0 };
+  return pureStep(x.m, op.op, op.width, places);
+}
 
-/** One closure per op, and one more behind an op that changes what core must look at. */
+/** What core must look at when the op has written its register. */
+function affects(x: Engine, op: Op): number {
+  const to = output(op);
+  return to?.kind === 'register' ? (x.arch.byName.get(to.name)?.affects ?? 0) : 0;
+}
+
+/** One step per op or per few ops, and one more behind those that change what core must look at. */
 export function steps(x: Engine, ops: readonly Op[]): Step[] {
-  const place = places(x);
-  const none: Place = { at: 0, mask: 0 };
+  const place = placing(x);
   const out: Step[] = [];
-  const ends: number[] = [];
-  for (const op of ops) {
-    ends.push(out.length);
-    if (!('width' in op)) {
-      out.push(effectStep(x, op, place));
-    } else {
-      const d = place(op.to);
-      const a = place(op.a);
-      const b = op.b ? place(op.b) : none;
-      const c = op.c ? place(op.c) : none;
-      out.push(
-        pureStep(op.op, op.width, {
-          m: x.m,
-          d: d.at,
-          dm: d.mask,
-          a: a.at,
-          am: a.mask,
-          b: b.at,
-          bm: b.mask,
-          c: c.at,
-          cm: c.mask,
-        }),
-      );
+  /** Where each op's step stands, and the op behind what a skip skips: there no step may begin earlier. */
+  const starts: number[] = [];
+  const ends = new Set(ops.map((op, i) => (op.op === 'skip' ? i + 1 + op.count : -1)));
+  const skips: { readonly step: Step; readonly to: number }[] = [];
+  for (let i = 0; i < ops.length; ) {
+    const op = ops[i] as Op;
+    let { length, step } = fuse(ops, i, place) ?? { length: 1, step: stepOf(x, op, place) };
+    for (let k = i + 1; k < i + length; k++) {
+      if (!ends.has(k)) continue;
+      length = 1;
+      step = stepOf(x, op, place);
     }
-    const to =
-      'to' in op && typeof op.to === 'object' && op.to.kind === 'register' && op.op !== 'jump' ? op.to : undefined;
-    const affects = to === undefined ? 0 : (x.arch.byName.get(to.name)?.affects ?? 0);
-    if (affects !== 0) {
-      out.push(() => {
-        x.attention |= affects;
-        return 0;
-      });
+    let affected = 0;
+    for (const covered of ops.slice(i, i + length)) {
+      starts.push(out.length);
+      affected |= affects(x, covered);
+      if (covered.op === 'skip') skips.push({ step, to: starts.length + covered.count });
     }
+    out.push(step);
+    i += length;
+    if (affected === 0) continue;
+    const run = (): number => {
+      x.attention |= affected;
+      return 0;
+    };
+    out.push(makeStep(0, { run }));
   }
-  ends.push(out.length);
-  // A skip counts ops; closures may be more.
-  ops.forEach((op, i) => {
-    if (op.op !== 'skip') return;
-    const count = (ends[i + 1 + op.count] as number) - (ends[i] as number) - 1;
-    out[ends[i] as number] = effectStep(x, { ...op, count }, place);
-  });
+  for (const { step, to } of skips) step.past = out[starts[to] ?? out.length];
   return out;
 }
 
@@ -155,16 +157,17 @@ export function build(x: Engine, pc: bigint, slot: number): Insn | undefined {
   }
   const { stop } = x;
   if (stop?.pc === pc) {
-    list.unshift(() => {
+    const run = (): number => {
       if (x.stop !== stop) return 0;
       stop.reached();
       return CODE.stopped;
-    });
+    };
+    list.unshift(makeStep(0, { run }));
   }
   const kind = x.classes.of(decoded.cost, decoded.signals);
   const insn: Insn = {
     name: decoded.name,
-    ops: list,
+    first: chain(list),
     length: decoded.length,
     kind,
     signals: x.classes.masks[kind] as number,
@@ -172,6 +175,7 @@ export function build(x: Engine, pc: bigint, slot: number): Insn | undefined {
     pc,
   };
   if (!code.crossed && x.page !== undefined) x.page[slot] = insn;
+  else x.homeless = insn;
   return insn;
 }
 

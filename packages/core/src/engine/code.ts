@@ -1,9 +1,10 @@
 /** Decoded instructions, kept by host page: what a page's bytes mean until somebody stores to it. */
-import type { Step } from './pure.ts';
+import type { Step } from './step.ts';
 
 export interface Insn {
   readonly name: string;
-  readonly ops: readonly Step[];
+  /** Its steps; `undefined` when it does nothing but retire. */
+  readonly first: Step | undefined;
   readonly length: number;
   /** Index of its signal class. */
   readonly kind: number;

@@ -1,29 +1,15 @@
-/** The stepper's ops with an effect, one closure each. */
+/** The stepper's ops with an effect: kinds of `perform` for what every guest does all the time, a closure for each of the others. */
 import type { AccessShape, Op, Operand } from '@countervisor/contract';
 import { SIGNAL_INDEX } from '../pmu/classes.ts';
 import { probe, slowLoad, slowStore } from './access.ts';
 import type { Engine } from './engine.ts';
-import type { Step } from './pure.ts';
+import { kindOf } from './pure.ts';
+import { CODE, makeStep, type Run, type Step, wordOf } from './step.ts';
 
-/** What a step returns when it does not simply go on. */
-export const CODE = {
-  /** PC is set; the instruction retires. */
-  jumped: -1,
-  /** `Engine.fault` is to be taken at this instruction; nothing retires. */
-  fault: -2,
-  /** Retires, and `Engine.fault` is taken at the next one. */
-  raised: -3,
-  /** Not finished: one unit of budget, the same PC. */
-  again: -4,
-  /** Nothing retires, PC stays: retry, or the vCPU has left. */
-  stopped: -5,
-} as const;
+export { CODE };
 
-/** A place in the words: `(s & mask) + offset`. */
-export interface Place {
-  readonly at: number;
-  readonly mask: number;
-}
+/** Finds an operand's place. */
+export type Placing = (o: Operand) => number;
 
 const swap = (v: number): number => (v << 24) | ((v & 0xff00) << 8) | ((v >>> 8) & 0xff00) | (v >>> 24);
 
@@ -44,18 +30,17 @@ function finish(x: Engine, shape: AccessShape): void {
 }
 
 /** Any load: every shape, straight through the slow way when the soft-TLB does not answer. */
-function load(x: Engine, shape: AccessShape, at: Place, to: Place): Step {
+function load(x: Engine, shape: AccessShape, at: number, to: number): Run {
   const { m, memory } = x;
   const { bytes } = memory;
-  const words = m;
-  const halves = new Uint16Array(memory.buffer);
+  const { halves } = x;
   const { size } = shape;
   const plain = shape.big !== true && shape.signed !== true;
   // An access may need more alignment than its size: one of an exclusive pair.
   const below = Math.max(size, shape.align ?? 1) - 1;
   const other = shape.level !== undefined;
   return (s) => {
-    const i = (s & at.mask) + at.at;
+    const i = wordOf(at, s);
     const lo = m[i] as number;
     const hi = m[i + 1] as number;
     const e = x.tlb + ((lo >>> 12) & 255) * 8;
@@ -63,9 +48,9 @@ function load(x: Engine, shape: AccessShape, at: Place, to: Place): Step {
       const host = (m[e + 6] as number) + (lo & 4095);
       x.hi = 0;
       if (size === 8) {
-        x.lo = words[host >> 2] as number;
-        x.hi = words[(host >> 2) + 1] as number;
-      } else if (size === 4) x.lo = words[host >> 2] as number;
+        x.lo = m[host >> 2] as number;
+        x.hi = m[(host >> 2) + 1] as number;
+      } else if (size === 4) x.lo = m[host >> 2] as number;
       else if (size === 1) x.lo = bytes[host] as number;
       else x.lo = halves[host >> 1] as number;
     } else {
@@ -73,25 +58,25 @@ function load(x: Engine, shape: AccessShape, at: Place, to: Place): Step {
       if (code !== 0) return code;
     }
     if (!plain) finish(x, shape);
-    const o = (s & to.mask) + to.at;
+    const o = wordOf(to, s);
     m[o] = x.lo;
     m[o + 1] = x.hi;
     return 0;
   };
 }
 
-function store(x: Engine, shape: AccessShape, at: Place, value: Place): Step {
+function store(x: Engine, shape: AccessShape, at: number, value: number): Run {
   const { m, memory } = x;
   const { bytes } = memory;
-  const halves = new Uint16Array(memory.buffer);
+  const { halves } = x;
   const { size, big } = shape;
   const below = Math.max(size, shape.align ?? 1) - 1;
   const other = shape.level !== undefined;
   return (s) => {
-    const i = (s & at.mask) + at.at;
+    const i = wordOf(at, s);
     const lo = m[i] as number;
     const hi = m[i + 1] as number;
-    const v = (s & value.mask) + value.at;
+    const v = wordOf(value, s);
     let l = m[v] as number;
     let h = m[v + 1] as number;
     if (big === true) {
@@ -122,10 +107,42 @@ function store(x: Engine, shape: AccessShape, at: Place, value: Place): Step {
 const word64 = (m: Int32Array, i: number): bigint =>
   (BigInt((m[i + 1] as number) >>> 0) << 32n) | BigInt((m[i] as number) >>> 0);
 
-/** The closure of an op that is not pure. `place` finds operands. */
-export function effectStep(x: Engine, op: Op, place: (o: Operand) => Place): Step {
+/** A load or store that `perform` has a kind for: little-endian, of the current level, loads zero-extended. */
+export const isPlain = (shape: AccessShape): boolean =>
+  shape.big !== true && shape.signed !== true && shape.level === undefined && (shape.align ?? 1) <= shape.size;
+
+/** Where a branch goes, as a step holds it. */
+export const target = (to: bigint): { readonly lo: number; readonly hi: number } => ({
+  lo: Number(BigInt.asIntN(32, to)),
+  hi: Number(BigInt.asIntN(32, to >> 32n)),
+});
+
+const ZERO: Operand = { kind: 'constant', value: 0n };
+
+/** The step of an op that is not pure. */
+export function effectStep(x: Engine, op: Op, place: Placing): Step {
+  switch (op.op) {
+    case 'load':
+    case 'store': {
+      if (!isPlain(op.shape)) break;
+      const { shape } = op;
+      const d = place(op.op === 'load' ? op.to : op.value);
+      return makeStep(kindOf(op.op), { d, a: place(op.at), b: place(ZERO), c: shape.size - 1, shape });
+    }
+    case 'skip':
+      return makeStep(kindOf('skip'), { a: place(op.unless) });
+    case 'jump':
+      if (op.to.kind === 'constant') return makeStep(kindOf('jump'), target(op.to.value));
+      return makeStep(kindOf('jumpTo'), { a: place(op.to) });
+    case 'branch':
+      return makeStep(kindOf('branch64'), { a: place(op.when), ...target(op.to) });
+    default:
+  }
+  return makeStep(0, { run: closure(x, op, place) });
+}
+
+function closure(x: Engine, op: Op, place: Placing): Run {
   const { m } = x;
-  const pc = x.arch.pc.id * 2;
   switch (op.op) {
     case 'load':
       return load(x, op.shape, place(op.at), place(op.to));
@@ -134,40 +151,8 @@ export function effectStep(x: Engine, op: Op, place: (o: Operand) => Place): Ste
     case 'probe': {
       const at = place(op.at);
       return (s) => {
-        const i = (s & at.mask) + at.at;
+        const i = wordOf(at, s);
         return probe(x, m[i] as number, m[i + 1] as number, op.size, op.write, op.shape);
-      };
-    }
-    case 'skip': {
-      const unless = place(op.unless);
-      const { count } = op;
-      return (s) => {
-        const i = (s & unless.mask) + unless.at;
-        return (m[i] as number) === 0 && (m[i + 1] as number) === 0 ? count : 0;
-      };
-    }
-    case 'jump': {
-      const to = place(op.to);
-      return (s) => {
-        const i = (s & to.mask) + to.at;
-        const lo = m[i] as number;
-        m[s + pc + 1] = m[i + 1] as number;
-        m[s + pc] = lo;
-        return CODE.jumped;
-      };
-    }
-    case 'branch': {
-      const when = place(op.when);
-      const lo = Number(BigInt.asIntN(32, op.to));
-      const hi = Number(BigInt.asIntN(32, op.to >> 32n));
-      const taken = SIGNAL_INDEX.taken;
-      return (s) => {
-        const i = (s & when.mask) + when.at;
-        if ((m[i] as number) === 0 && (m[i + 1] as number) === 0) return 0;
-        x.emit(taken, 1);
-        m[s + pc] = lo;
-        m[s + pc + 1] = hi;
-        return CODE.jumped;
       };
     }
     case 'read': {
@@ -175,9 +160,9 @@ export function effectStep(x: Engine, op: Op, place: (o: Operand) => Place): Ste
       const to = place(op.to);
       const { space } = op;
       return (s) => {
-        const code = x.doors.access(x.v, space, (m[(s & index.mask) + index.at] as number) >>> 0, false);
+        const code = x.doors.access(x.v, space, (m[wordOf(index, s)] as number) >>> 0, false);
         if (code !== 0) return code;
-        const o = (s & to.mask) + to.at;
+        const o = wordOf(to, s);
         m[o] = x.lo;
         m[o + 1] = x.hi;
         return 0;
@@ -188,24 +173,24 @@ export function effectStep(x: Engine, op: Op, place: (o: Operand) => Place): Ste
       const value = place(op.value);
       const { space } = op;
       return (s) => {
-        const v = (s & value.mask) + value.at;
+        const v = wordOf(value, s);
         x.lo = m[v] as number;
         x.hi = m[v + 1] as number;
-        return x.doors.access(x.v, space, (m[(s & index.mask) + index.at] as number) >>> 0, true);
+        return x.doors.access(x.v, space, (m[wordOf(index, s)] as number) >>> 0, true);
       };
     }
     case 'raise': {
       const syndrome = place(op.syndrome);
       const { exception, retires } = op;
       return (s) => {
-        x.fault = { kind: exception, syndrome: word64(m, (s & syndrome.mask) + syndrome.at) };
+        x.fault = { kind: exception, syndrome: word64(m, wordOf(syndrome, s)) };
         return retires ? CODE.raised : CODE.fault;
       };
     }
     case 'trap': {
       const argument = place(op.argument);
       const { cause } = op;
-      return (s) => x.doors.trap(x.v, cause, word64(m, (s & argument.mask) + argument.at));
+      return (s) => x.doors.trap(x.v, cause, word64(m, wordOf(argument, s)));
     }
     case 'call': {
       const to = place(op.to);
@@ -215,9 +200,9 @@ export function effectStep(x: Engine, op: Op, place: (o: Operand) => Place): Ste
         const result = x.doors.call(
           x.v,
           helper,
-          args.map((a) => word64(m, (s & a.mask) + a.at)),
+          args.map((a) => word64(m, wordOf(a, s))),
         );
-        const o = (s & to.mask) + to.at;
+        const o = wordOf(to, s);
         m[o] = Number(BigInt.asIntN(32, result));
         m[o + 1] = Number(BigInt.asIntN(32, result >> 32n));
         return 0;
@@ -233,11 +218,11 @@ export function effectStep(x: Engine, op: Op, place: (o: Operand) => Place): Ste
     case 'again': {
       const when = place(op.when);
       return (s) => {
-        const i = (s & when.mask) + when.at;
+        const i = wordOf(when, s);
         return (m[i] as number) === 0 && (m[i + 1] as number) === 0 ? 0 : CODE.again;
       };
     }
     default:
-      throw new TypeError(`${op.op} is a pure op`);
+      throw new TypeError(`${op.op} has no closure`);
   }
 }

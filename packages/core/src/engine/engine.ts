@@ -67,6 +67,12 @@ export class Engine<V extends Running = Running> {
   readonly classes: SignalClasses;
   readonly doors: Doors<V>;
   readonly m: Int32Array;
+  readonly bytes: Uint8Array;
+  readonly halves: Uint16Array;
+  /** Word index of PC in a vCPU's block. */
+  readonly pcWord: number;
+  /** Two to this are the bytes of the code cache's grain. */
+  readonly grainBits: number;
   readonly code: CodeCache;
   /** Retired instructions by class since the last fold. */
   readonly counts: Int32Array = new Int32Array(CLASSES);
@@ -90,8 +96,8 @@ export class Engine<V extends Running = Running> {
   pageHi = -1;
   /** Bytes that did not decode, for syndromes. */
   bits = 0n;
-  /** The instruction that executes. */
-  insn: Insn | undefined;
+  /** The instruction that was built last without a page to keep it: it crosses into another one. */
+  homeless: Insn | undefined;
   /** An instruction before which to stop; code decoded before it was set does not know it. */
   stop: { readonly pc: bigint; reached(): void } | undefined;
   #pcpu = 0;
@@ -105,6 +111,10 @@ export class Engine<V extends Running = Running> {
     this.classes = classes;
     this.doors = doors;
     this.m = memory.words;
+    this.bytes = memory.bytes;
+    this.halves = new Uint16Array(memory.buffer);
+    this.pcWord = arch.pc.id * 2;
+    this.grainBits = Math.log2(arch.arch.isa.grain);
     this.code = new CodeCache(memory.watched, PAGE / arch.arch.isa.grain);
     this.flush();
   }
@@ -117,6 +127,12 @@ export class Engine<V extends Running = Running> {
     if (this.#last[pcpu] !== v) this.flushSet(pcpu);
     this.#last[pcpu] = v;
     this.relevel();
+  }
+
+  /** The instruction that executes, while PC is still at it. Found when asked for: noting it each time would cost a tenth of the stepper's time. */
+  get insn(): Insn | undefined {
+    const lo = this.m[this.v.s + this.pcWord] as number;
+    return this.page?.[(lo & (PAGE - 1)) >> this.grainBits] ?? this.homeless;
   }
 
   /** Level or regime changed: another TLB set, another view of code. */
@@ -218,7 +234,8 @@ export class Engine<V extends Running = Running> {
       this.physical = t.physical;
       return DEVICE;
     }
-    if (own) {
+    // Beyond 2 GiB an offset is no word of the soft-TLB: such pages take the slow way.
+    if (own && page < 0x8000_0000) {
       const write = t.write && this.memory.watched[page / PAGE] === 0;
       m[e] = t.read ? tagLo : -1;
       m[e + 1] = t.read ? tagHi : -1;

@@ -1,8 +1,11 @@
 import { PURE_OPS, type PureOpName, type Width } from '@countervisor/contract';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Engine } from './engine.ts';
 import { evaluate } from './lift.ts';
+import { perform } from './perform.ts';
 import { pureStep } from './pure.ts';
+import { REGISTER } from './step.ts';
 
 const EDGES = [
   0n,
@@ -43,8 +46,8 @@ function run(op: PureOpName, width: Width, a: bigint, b: bigint, c: bigint, to: 
   put(6, b);
   put(8, c);
   // a is a register of the vCPU whose block starts at word 2; b and c are absolute.
-  const step = pureStep(op, width, { m, d: to, dm: 0, a: 2, am: -1, b: 6, bm: 0, c: 8, cm: 0 });
-  expect(step(2)).toBe(0);
+  const step = pureStep(m, op, width, { d: to, a: REGISTER + 2, b: 6, c: 8 });
+  expect(perform({ m } as Engine, step, 2)).toBe(0);
   return (BigInt((m[to + 1] as number) >>> 0) << 32n) | BigInt((m[to] as number) >>> 0);
 }
 

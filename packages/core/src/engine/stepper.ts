@@ -2,12 +2,14 @@
  * The stepper: one instruction at a time, in plain TypeScript. The oracle that every other back end is compared with. It allocates nothing per
  * instruction once code is decoded.
  */
+import type { Exception } from '@countervisor/contract';
+import { PAGE } from '../memory/layout.ts';
 import { UNFINISHED } from '../pmu/classes.ts';
 import { build, openPage } from './build.ts';
-import { CODE } from './effects.ts';
+import type { CodePage } from './code.ts';
 import { ATTENTION, type Engine, UNALIGNED } from './engine.ts';
-
-const GRAIN_SHIFT: Readonly<Record<number, number>> = { 1: 0, 2: 1, 4: 2 };
+import { perform } from './perform.ts';
+import { CODE } from './step.ts';
 
 /** The instruction with an unaligned access retired. */
 function retireUnaligned(x: Engine): void {
@@ -20,59 +22,66 @@ function retireUnaligned(x: Engine): void {
  * `Engine.attention` says that something changed that core has to look at, always at an instruction boundary.
  */
 export function step(x: Engine, budget: number): number {
-  const { m, counts } = x;
+  const { m, counts, grainBits } = x;
   const { s } = x.v;
-  const pcAt = s + x.arch.pc.id * 2;
-  const shift = GRAIN_SHIFT[x.arch.arch.isa.grain] as number;
-  const below = (1 << shift) - 1;
+  const pcAt = s + x.pcWord;
+  const below = (1 << grainBits) - 1;
   let used = 0;
+  let lo = m[pcAt] as number;
+  let hi = m[pcAt + 1] as number;
+  /** The page of `lo` and `hi`, while nothing can have changed it. */
+  let page: CodePage | undefined;
   while (used < budget) {
-    const lo = m[pcAt] as number;
-    const hi = m[pcAt + 1] as number;
-    if ((lo & below) !== 0) {
-      const misaligned = x.doors.fault(x.v, 'fetch', 0n, 0n, 'fetch');
-      if (misaligned !== undefined) {
-        x.doors.take(x.v, misaligned);
-        return used;
+    if (page === undefined) {
+      if ((lo & below) !== 0) {
+        const misaligned = x.doors.fault(x.v, 'fetch', 0n, 0n, 'fetch');
+        if (misaligned !== undefined) {
+          x.doors.take(x.v, misaligned);
+          return used;
+        }
       }
-    }
-    if (x.page === undefined || x.pageLo !== ((hi << 20) | (lo >>> 12)) || x.pageHi !== hi >>> 12) {
-      if (!openPage(x, lo, hi)) {
-        x.doors.take(x.v, x.fault as NonNullable<typeof x.fault>);
-        return used;
+      if (x.page === undefined || x.pageLo !== ((hi << 20) | (lo >>> 12)) || x.pageHi !== hi >>> 12) {
+        if (!openPage(x, lo, hi)) {
+          x.doors.take(x.v, x.fault as Exception);
+          return used;
+        }
       }
+      page = x.page as CodePage;
     }
-    const slot = (lo & 4095) >> shift;
-    let insn = (x.page as NonNullable<typeof x.page>)[slot];
+    const slot = (lo & (PAGE - 1)) >> grainBits;
+    let insn = page[slot];
     if (insn === undefined) {
       insn = build(x, (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0), slot);
       if (insn === undefined) {
-        x.doors.take(x.v, x.fault as NonNullable<typeof x.fault>);
+        x.doors.take(x.v, x.fault as Exception);
         return used;
       }
     }
-    x.insn = insn;
-    const { ops } = insn;
-    let code = 0;
-    for (let i = 0; i < ops.length; i++) {
-      code = (ops[i] as (s: number) => number)(s);
-      if (code !== 0) {
-        if (code < 0) break;
-        i += code;
-        code = 0;
-      }
-    }
+    const code = perform(x, insn.first, s);
     if (code === 0) {
       const next = (lo + insn.length) | 0;
       m[pcAt] = next;
-      if (next >>> 0 < lo >>> 0) m[pcAt + 1] = hi + 1;
-    } else if (code !== CODE.jumped) {
+      if ((lo ^ next) >>> 12 !== 0) {
+        page = undefined;
+        if (next >>> 0 < lo >>> 0) {
+          hi = (hi + 1) | 0;
+          m[pcAt + 1] = hi;
+        }
+      }
+      lo = next;
+    } else if (code === CODE.jumped) {
+      const next = m[pcAt] as number;
+      const nextHi = m[pcAt + 1] as number;
+      if ((lo ^ next) >>> 12 !== 0 || hi !== nextHi || (next & below) !== 0) page = undefined;
+      lo = next;
+      hi = nextHi;
+    } else {
       if (code === CODE.raised) {
         m[pcAt] = (lo + insn.length) | 0;
         if ((m[pcAt] as number) >>> 0 < lo >>> 0) m[pcAt + 1] = hi + 1;
         counts[insn.kind] = (counts[insn.kind] as number) + 1;
         if ((x.attention & ATTENTION.unaligned) !== 0) retireUnaligned(x);
-        x.doors.take(x.v, x.fault as NonNullable<typeof x.fault>);
+        x.doors.take(x.v, x.fault as Exception);
         return used + 1;
       }
       if (code === CODE.again) {
@@ -83,7 +92,7 @@ export function step(x: Engine, budget: number): number {
         continue;
       }
       x.attention &= ~ATTENTION.unaligned;
-      if (code === CODE.fault) x.doors.take(x.v, x.fault as NonNullable<typeof x.fault>);
+      if (code === CODE.fault) x.doors.take(x.v, x.fault as Exception);
       return used;
     }
     counts[insn.kind] = (counts[insn.kind] as number) + 1;
