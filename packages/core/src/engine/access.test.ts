@@ -225,6 +225,37 @@ describe('alignment', () => {
   });
 });
 
+describe('memory of more than 2 GiB', () => {
+  // Host offsets of its upper part are beyond a signed word.
+  const GIB = 0x4000_0000;
+  it.each(SIZES)('%i bytes at its end, whether or not the soft-TLB knows the page', (size) => {
+    const x = new Foreign({ set0: machine({ size }).options.set0 ?? [], ram: 2 * GIB + 0x10_0000 });
+    const at = RAM + BigInt(2 * GIB) + 0xf_e000n;
+    for (let turn = 0; turn < 2; turn++) {
+      for (const offset of [0n, 8n, 9n, 0xffcn]) {
+        store(x, at + offset, 0x1122_3344_5566_7788n);
+        expect(x.memory.read(at + offset, 1)).toBe(0x88n);
+        load(x, at + offset);
+        expect(x.get('RAX')).toBe(BigInt.asUintN(8 * size, 0x1122_3344_5566_7788n));
+      }
+    }
+    expect(x.taken).toEqual([]);
+  });
+
+  it('code there', () => {
+    const x = new Foreign({ set0: machine({ size: 8 }).options.set0 ?? [], ram: 2 * GIB + 0x10_0000 });
+    const code = RAM + BigInt(2 * GIB) + 0x1000n;
+    for (let turn = 0; turn < 3; turn++) {
+      x.put({ RSI: code + 8n, RAX: 0n });
+      x.memory.write(code + 8n, 8, 0x1234n);
+      x.load(code, x.encode('load'), x.encode('load'));
+      expect(x.run(2)).toBe(2);
+      expect([x.get('RAX'), x.get('PC')]).toEqual([0x1234n, code + 2n]);
+    }
+    expect(x.taken).toEqual([]);
+  });
+});
+
 describe('devices and nothing', () => {
   const DEVICE = 0x8000_0000n;
   function withDevice(shape: AccessShape): Foreign {

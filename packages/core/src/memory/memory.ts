@@ -42,7 +42,8 @@ export class DomainMemory {
     let offset = this.layout.ram;
     for (const range of this.ranges) {
       const at = physical - range.base;
-      if (at >= 0n && at < BigInt(range.bytes)) return offset + (Number(at) & ~(PAGE - 1));
+      // Not by bits: an offset may have more than 31.
+      if (at >= 0n && at < BigInt(range.bytes)) return offset + Number(at) - (Number(at) % PAGE);
       offset += range.bytes;
     }
     return -1;

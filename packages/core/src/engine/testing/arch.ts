@@ -56,6 +56,8 @@ export interface Options {
   readonly helpers?: Isa['helpers'];
   /** 4: a program counter that is no multiple of it is a fault. Default 1. */
   readonly grain?: 1 | 4;
+  /** Bytes of RAM. Default: eight pages. */
+  readonly ram?: number;
   readonly pcpus?: number;
   readonly vcpus?: number;
 }

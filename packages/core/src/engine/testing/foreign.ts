@@ -59,9 +59,9 @@ export class Foreign {
   constructor(options: Options = {}) {
     this.options = options;
     this.arch = foreignArch(options);
-    const { vcpus = 1, pcpus = 1 } = options;
-    const at = layout(this.arch, vcpus, pcpus, RAM_BYTES);
-    this.memory = new DomainMemory(at, [{ base: RAM, bytes: RAM_BYTES }]);
+    const { vcpus = 1, pcpus = 1, ram = RAM_BYTES } = options;
+    const at = layout(this.arch, vcpus, pcpus, ram);
+    this.memory = new DomainMemory(at, [{ base: RAM, bytes: ram }]);
     this.x = new Engine(this.arch, this.memory, new SignalClasses(this.arch.arch.isa.costs), this.#doors());
     this.vcpus = Array.from({ length: vcpus }, (_, i) => ({ s: (at.vcpus + i * at.block) >> 2, level: 0 }));
     this.x.enter(this.vcpus[0] as Running, 0);
@@ -231,7 +231,7 @@ export class Foreign {
       translate: (_v, virtual, kind, level) => this.#translate(virtual, kind, level),
       regime: (_v, level) => level,
       decode: (_v, code, pc) => isa.decode(code, pc, Number(this.get('MODE')), undefined as never),
-      mode: () => Number(this.get('MODE')),
+      mode: () => this.memory.words[this.#word('MODE')] as number,
       fault: (_v, which, address, physical, kind) => {
         if (which === 'fetch') return grain === 1 ? undefined : { kind: 'fetch-alignment' };
         if (which === 'undefined') return { kind: 'undefined', syndrome: address };
