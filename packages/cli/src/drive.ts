@@ -5,12 +5,14 @@ import { grouped } from './print/number.ts';
 
 /** Milliseconds between two looks at signals. */
 const LOOK = 50;
-/** Milliseconds of work before progress is worth a line. */
+/** Milliseconds of work before progress is worth a line, and between two of them. */
 const LONG = 1500;
+const EVERY = 500;
 
 export interface DriveOptions {
   /** Instructions per domain. */
   readonly until?: number | undefined;
+  /** Say on a terminal how far it is; not where results go to the same terminal meanwhile. */
   readonly progress?: boolean;
   /** Asked between passes: enough? */
   done?(): boolean;
@@ -24,10 +26,10 @@ export async function drive(io: Io, machine: Machine, options: DriveOptions = {}
   const { until } = options;
   const started = io.now();
   let looked = started;
-  let shown = false;
+  let shown = 0;
   const clear = (): void => {
-    if (shown) io.err('\r\u001b[K');
-    shown = false;
+    if (shown > 0) io.err('\r\u001b[K');
+    shown = 0;
   };
   try {
     while (machine.pass(until === undefined ? {} : { until })) {
@@ -35,12 +37,11 @@ export async function drive(io: Io, machine: Machine, options: DriveOptions = {}
       const now = io.now();
       if (now - looked < LOOK) continue;
       looked = now;
-      clear();
       await io.breathe();
       if (io.stop !== undefined) return io.stop;
-      if (options.progress === true && io.tty.err && now - started > LONG) {
+      if (options.progress === true && io.tty.err && now - started > LONG && now - shown > EVERY) {
         io.err(`\r${grouped(retired(machine.domains))} instructions`);
-        shown = true;
+        shown = now;
       }
     }
     await io.breathe();

@@ -11,8 +11,7 @@ import type { Session } from './session.ts';
 type Ends = readonly Pick<Report, 'end'>[];
 
 /** Ends that say: something the guest needs is not modelled. */
-const unmodelled = ({ end }: Pick<Report, 'end'>): boolean =>
-  end !== undefined && (end.reason === 'unmodelled' || end.reason.startsWith('CV_UNMODELLED'));
+const unmodelled = ({ end }: Pick<Report, 'end'>): boolean => end?.reason === 'unmodelled';
 
 /** A window that the user chose to close (`--until` of stat, trace, regs) is no failure; a run that was to end is. */
 export function exitCode(ends: Ends, stopped: Stopped, window: boolean): number {
@@ -60,14 +59,6 @@ export function explain(io: Io, session: Session, reports: readonly Report[], st
           session.plan.until === undefined
             ? ''
             : `Raise --until, which was ${grouped(session.plan.until)}, or look where it is: countervisor regs --at icount:${report.instructions}`,
-        place: undefined,
-      });
-    }
-    if (report.end?.message !== undefined) {
-      printWarning(io, {
-        code: report.end.reason,
-        message: `${report.name}: ${report.end.message}.`,
-        remedy: 'The domain was ended there.',
         place: undefined,
       });
     }

@@ -11,15 +11,13 @@ export interface CounterLine {
 }
 
 export interface End {
-  /** poweroff, reset, crash; or a fault's name; or the code of what is not modelled. */
+  /** poweroff, reset, crash; or a fault's name. */
   readonly reason: string;
   /** Raw. */
   readonly status: number;
   /** The guest's own: what it told by its platform's convention, else the raw status. */
   readonly code: number;
   readonly verdict: 'passed' | 'failed' | 'faulted';
-  /** Why, where the reason is a code. */
-  readonly message: string | undefined;
 }
 
 export interface Report extends Omit<DomainReport, 'counters' | 'end'> {
@@ -30,20 +28,10 @@ export interface Report extends Omit<DomainReport, 'counters' | 'end'> {
   readonly dropped: number;
 }
 
-/** An architecture that gives a domain up names why: a code, a colon, a sentence. */
-const CODED = /^(CV_[A-Z0-9_]+): (.*)$/s;
-
 function endOfDomain(domain: Domain, summary: DomainReport): End | undefined {
   const { end } = summary;
   if (end === undefined) return undefined;
-  const [, code, message] = CODED.exec(end.reason) ?? [];
-  return {
-    reason: code ?? end.reason,
-    status: end.status,
-    code: domain.platform.code?.(end.status, summary.console) ?? end.status,
-    verdict: code === undefined ? end.verdict : 'faulted',
-    message,
-  };
+  return { ...end, code: domain.platform.code?.(end.status, summary.console) ?? end.status };
 }
 
 function countersOf(machine: Machine, domain: Domain, summary: DomainReport): CounterLine[] {

@@ -32,7 +32,10 @@ export async function run(io: Io, args: readonly string[], flags: RunFlags): Pro
     flags.json === true
       ? undefined
       : listen(machine, (domain, text) => io.out(`${c.cyan(`${domain}|`)}${text === '' ? '' : ` ${text}`}\n`));
-  const stopped = await drive(io, machine, { until: flags.until, progress: flags.quiet !== true });
+  const stopped = await drive(io, machine, {
+    until: flags.until,
+    progress: flags.quiet !== true && (flags.json === true || !io.tty.out),
+  });
   consoles?.close();
   const results = reports(machine);
   if (flags.json === true) io.out(`${JSON.stringify(runJson(results), undefined, 2)}\n`);

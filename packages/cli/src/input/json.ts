@@ -193,7 +193,9 @@ export function checked<T>(
 ): T {
   const result = schema.safeParse(json.value);
   if (result.success) return result.data;
-  const issue = result.error.issues[0] as unknown as Issue;
+  // A misspelt member says more than the one that is missing for it.
+  const issues = result.error.issues as unknown as Issue[];
+  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? (issues[0] as Issue);
   const path = issue.path as readonly (string | number)[];
   const name = path.length === 0 ? what : `'${path.join('.')}'`;
   const [key] = issue.keys ?? [];

@@ -29,16 +29,11 @@ export interface ExitJson {
   readonly status: number;
   readonly code: number;
   readonly verdict: 'passed' | 'failed' | 'faulted';
-  readonly message: string | null;
 }
 
 export const exitSchema: z.ZodType<ExitJson | null> = z
   .strictObject({
-    reason: z
-      .string()
-      .describe(
-        'How the domain ended: poweroff, reset, crash, the name of a fault, or the code of what is not modelled.',
-      ),
+    reason: z.string().describe('How the domain ended: poweroff, reset, crash, or the name of a fault.'),
     status: z.int().describe('The raw status.'),
     code: z
       .int()
@@ -46,13 +41,12 @@ export const exitSchema: z.ZodType<ExitJson | null> = z
     verdict: z
       .enum(['passed', 'failed', 'faulted'])
       .describe('What the platform makes of it; faulted: the guest did not choose this end.'),
-    message: z.string().nullable().describe('Why, where the reason is a code.'),
   })
   .nullable()
   .describe('null while the domain had not ended when the run stopped.');
 
 export function exitJson({ end }: Pick<Report, 'end'>): ExitJson | null {
   if (end === undefined) return null;
-  const { reason, status, code, verdict, message } = end;
-  return { reason, status, code, verdict, message: message ?? null };
+  const { reason, status, code, verdict } = end;
+  return { reason, status, code, verdict };
 }

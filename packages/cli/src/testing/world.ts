@@ -18,6 +18,8 @@ export interface WorldOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly tty?: { readonly out: boolean; readonly err: boolean };
   readonly architectures?: readonly Arch[] | 'installed';
+  /** Where commands run; the folder of its own unless said. */
+  readonly cwd?: string;
   /** Stops at the n-th breath. */
   readonly stop?: { readonly why: Stop; readonly breath: number };
   /** Host milliseconds that pass between two looks at the clock. */
@@ -52,7 +54,7 @@ export class World {
     let time = 0;
     let stopped: Stop | undefined;
     const io: Io = {
-      cwd: this.folder,
+      cwd: this.#options.cwd ?? this.folder,
       env: env ?? {},
       tty: tty ?? { out: false, err: false },
       out: (text) => {
