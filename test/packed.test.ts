@@ -31,6 +31,10 @@ const published = readdirSync(join(root, 'packages'))
   }))
   .filter(({ manifest }) => manifest.private !== true);
 
+/** Subpaths with code behind them; the others are files as they stand. */
+const entriesOf = ({ exports }: Manifest): string[] =>
+  Object.keys(exports).filter((key) => typeof exports[key] === 'object');
+
 let site: string;
 let modules: string;
 
@@ -70,19 +74,20 @@ describe.each(published)('$manifest.name, packed', ({ folder, manifest }) => {
   it('holds its build, its licence and its readme, and no test', () => {
     const files = readdirSync(join(modules, manifest.name), { recursive: true }).map(String);
     const needed = ['LICENSE', 'README.md', 'package.json'];
-    const entries = Object.keys(manifest.exports).filter((subpath) => subpath !== './package.json');
-    for (const subpath of entries) {
+    for (const subpath of entriesOf(manifest)) {
       const entry = subpath === '.' ? 'index' : subpath.slice(2);
       for (const extension of ['js', 'cjs', 'd.ts', 'd.cts', 'js.map', 'cjs.map'])
         needed.push(join('dist', `${entry}.${extension}`));
     }
-    if (folder === 'cli') needed.push(join('bin', 'countervisor.js'), join('dist', 'bin.js'));
+    if (folder === 'cli') {
+      needed.push(join('bin', 'countervisor.js'), join('dist', 'bin.js'), join('schemas', 'host.schema.json'));
+    }
     expect(files).toEqual(expect.arrayContaining(needed));
     expect(files.filter((file) => /\.test\.|testing|tsconfig|\.tsbuildinfo/.test(file))).toEqual([]);
   });
 
   it('gives the same names to import and to require', () => {
-    for (const subpath of Object.keys(manifest.exports).filter((key) => key !== './package.json')) {
+    for (const subpath of entriesOf(manifest)) {
       const specifier = JSON.stringify(manifest.name + subpath.slice(1));
       const imported = node(
         '-e',
