@@ -68,8 +68,9 @@ function interruptController(facts: BootFacts): FdtNode {
   };
 }
 
-/** Has the guest a PMU, as its own ID_AA64DFR0_EL1 says? */
-const hasPmu = (facts: BootFacts): boolean => pmuVersion(facts.view.cpu.features) !== 0 && !pmuHidden(facts.view);
+/** Has the guest a PMU: one that its policy gives it, and that its own ID_AA64DFR0_EL1 shows? */
+const hasPmu = ({ view }: BootFacts): boolean =>
+  view.policy !== 'off' && pmuVersion(view.cpu.features) !== 0 && !pmuHidden(view);
 
 export function deviceTree(facts: BootFacts): FdtNode {
   const chosen: Record<string, FdtValue> = { 'stdout-path': '/pl011@9000000' };
