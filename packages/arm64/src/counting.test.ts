@@ -1,4 +1,7 @@
-/** Counting on a whole machine: guest programs, with what each must read worked out in its comments. */
+/**
+ * Counting on a whole machine: guest programs, with what each must read worked out in its comments. PMSWINC_EL0, CHAIN and what else the field's own suite
+ * checks: suite-*.test.ts.
+ */
 import type { MachineConfig } from '@countervisor/core';
 import { describe, expect, it } from 'vitest';
 import {
@@ -194,68 +197,6 @@ describe('events', () => {
     expect([of(0x24), of(0x23), of(0x3c)]).toEqual([90n, 62n, 152n]);
     expect(of(0x11)).toBe(84n + 152n);
     expect(of(0x08)).toBe(84n);
-  });
-});
-
-describe('PMSWINC_EL0', () => {
-  const program = (preset: bigint, pmcr: number): readonly Item[] => [
-    clear,
-    set('PMEVCNTR0_EL0', preset),
-    set('PMCNTENSET_EL0', 3),
-    load('X1', 3),
-    ...times(100, msr('PMSWINC_EL0', 'X1')), // E is 0: nothing
-    get('X19', 'PMEVCNTR1_EL0'),
-    load('X0', pmcr),
-    msr('PMCR_EL0', 'X0'),
-    ...times(100, msr('PMSWINC_EL0', 'X1')),
-    disable,
-    get('X20', 'PMEVCNTR0_EL0'),
-    get('X21', 'PMEVCNTR1_EL0'),
-    get('X22', 'PMOVSCLR_EL0'),
-  ];
-  const names = ['X19', 'X20', 'X21', 'X22'];
-  it('adds one each time, once E is set', () => {
-    expect(run(program(0xffff_fff0n, 1), on('cortex-a57'), ...names)).toEqual([0n, 84n, 100n, 1n]);
-  });
-  it('carries into bit 32 from v3p5 on, and overflows there all the same', () => {
-    expect(run(program(0xffff_fff0n, 1), on('neoverse-n2'), ...names)).toEqual([0n, 0x1_0000_0054n, 100n, 1n]);
-  });
-  it('overflows beyond 64 bits with LP', () => {
-    expect(run(program(0xffff_fff0n, 0x81), on('neoverse-n2'), ...names)).toEqual([0n, 0x1_0000_0054n, 100n, 0n]);
-    expect(run(program(0xffff_ffff_ffff_fff0n, 0x81), on('neoverse-n2'), ...names)).toEqual([0n, 84n, 100n, 1n]);
-  });
-});
-
-describe('CHAIN', () => {
-  const program = (odd: bigint, enabled: number, pmcr = 1, oddEvent = 0x1e): readonly Item[] => [
-    clear,
-    set('PMEVTYPER0_EL0', 0x08),
-    set('PMEVTYPER1_EL0', oddEvent),
-    set('PMEVCNTR0_EL0', 0xffff_fff0n),
-    set('PMEVCNTR1_EL0', odd),
-    enable(enabled, pmcr),
-    ...times(20, nop()), // 20, and 1: 0xfffffff0 + 21 = 5 beyond 2^32
-    disable,
-    get('X20', 'PMEVCNTR0_EL0'),
-    get('X21', 'PMEVCNTR1_EL0'),
-    get('X22', 'PMOVSCLR_EL0'),
-  ];
-  const of = (cpu: string, ...args: Parameters<typeof program>) => run(program(...args), on(cpu), 'X20', 'X21', 'X22');
-  it('counts the overflow of the even neighbour', () => {
-    expect(of('cortex-a57', 0n, 3)).toEqual([5n, 1n, 1n]);
-    expect(of('cortex-a57', 1n, 3)).toEqual([5n, 2n, 1n]);
-  });
-  it('overflows in its turn, at the same boundary', () => {
-    expect(of('cortex-a57', 0xffff_ffffn, 3)).toEqual([5n, 0n, 3n]);
-    // 64-bit values from v3p5 on; the flag stays at 32 bits.
-    expect(of('neoverse-n2', 0xffff_ffffn, 3)).toEqual([0x1_0000_0005n, 0x1_0000_0000n, 3n]);
-  });
-  it('needs both enabled', () => {
-    expect(of('cortex-a57', 7n, 1)).toEqual([5n, 7n, 1n]);
-    expect(of('cortex-a57', 7n, 2)).toEqual([0xffff_fff0n, 7n, 0n]);
-  });
-  it('does not count while LP has the neighbour overflow at 64 bits', () => {
-    expect(of('neoverse-n2', 0n, 3, 0x81)).toEqual([0x1_0000_0005n, 0n, 0n]);
   });
 });
 
