@@ -1,7 +1,9 @@
 /** Guests for tests: programs of the template architecture as files, and the built arm64 images of the repository. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type ProgramName, programs } from '@countervisor/template';
+import { programs } from '@countervisor/template';
+
+type ProgramName = keyof typeof programs;
 
 /** A configuration of a template program: `dom` runs `program`, which lies beside it as program.bin. */
 export function config(name: string, program: ProgramName, more = 'vpmu = 1'): string {
