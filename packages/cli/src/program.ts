@@ -45,9 +45,10 @@ function guests(command: Command): Command {
   );
 }
 
-function common(command: Command): Command {
+/** `-j` where perf has it. */
+function common(command: Command, json: '--json' | '-j, --json' = '--json'): Command {
   return command
-    .option('--json', 'one JSON object, by the published schema')
+    .option(json, 'one JSON object, by the published schema')
     .option('-q, --quiet', 'no warnings, notes and progress')
     .option('-v, --verbose', 'say more on stderr');
 }
@@ -79,7 +80,7 @@ export function program(io: Io, finish: (code: number) => void): Command {
     .option('-n, --dry-run', 'check only, as xl create -n')
     .action((args: string[], flags: RunFlags) => act(() => run(io, args, flags)));
 
-  common(guests(add('stat', 'count what each domain really did, as perf stat')))
+  common(guests(add('stat', 'count what each domain really did, as perf stat')), '-j, --json')
     .option('-e, --event <LIST>', 'events: names, rNNN, cycles, instructions, branches; :u :k :h', collect)
     .option('-r, --repeat <N>', 'run N times; every count must be the same', countOption('--repeat', 1, 1000))
     .option('--expect <FILE>', 'exit 1 where a count is not as this file says')
@@ -93,16 +94,10 @@ export function program(io: Io, finish: (code: number) => void): Command {
     .option('--domain <NAME>', 'of this domain alone')
     .action((args: string[], flags: RegsFlags) => act(() => regs(io, args, flags)));
 
-  common(selection(add('list', 'what there is to choose from').argument('<what>', LISTS.join(', ')))).action(
-    (what: string, flags: CommonFlags) =>
-      act(() =>
-        list(
-          io,
-          what,
-          flags,
-          root.commands.map((command) => ({ name: command.name(), means: command.description() })),
-        ),
-      ),
+  const named = () => root.commands.map((command) => ({ name: command.name(), means: command.description() }));
+  const lists = add('list', 'what there is to choose from').argument('<what>', LISTS.join(', '));
+  common(selection(lists), '-j, --json').action((what: string, flags: CommonFlags) =>
+    act(() => list(io, what, flags, named())),
   );
 
   common(guests(add('check', 'validate configurations, create nothing'))).action((args: string[], flags: CommonFlags) =>

@@ -1,6 +1,6 @@
 /** From flags and the host file to the machine that is asked for. Flags win; whoever wrote the wrong word is told where. */
 import { type Arch, type Mode, type Personality, type Place, POLICIES, type PolicyName } from '@countervisor/contract';
-import { closest, cpuModel, fail, load, type MachineConfig, near } from '@countervisor/core';
+import { closest, compile, cpuModel, fail, load, type MachineConfig, near } from '@countervisor/core';
 import { at, fromCommandLine, UnsupportedError, UsageError } from './exit.ts';
 import { type Host, partPersonality } from './host.ts';
 
@@ -149,10 +149,13 @@ export function select(plugin: Arch, flags: SelectionFlags, host: Host): Selecte
   fromCommandLine(() => cpuModel(arch, cpu, own));
 
   const { hypervisor, costs } = file;
+  const cpuSettings = { ...file.settings, ...own };
   const machine: MachineConfig = present({
     arch,
     cpu,
-    cpuSettings: { ...file.settings, ...own },
+    cpuSettings,
+    // Once for all runs of a plan: most of what making a machine costs.
+    compiled: compile(arch, cpuModel(arch, cpu, cpuSettings)),
     pcpus: flags.pcpus ?? file.pcpus,
     personality: personality.name,
     mode,

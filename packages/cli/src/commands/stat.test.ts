@@ -42,7 +42,7 @@ describe('stat', () => {
   });
 
   it('counts cycles, instructions and branches unless told otherwise', async () => {
-    const { out } = await world().run('stat', 'touch-memory.bin', '--json');
+    const { out } = await world().run('stat', 'touch-memory.bin', '-j');
     const json = JSON.parse(out) as StatJson;
     expect(statSchema.parse(json)).toEqual(json);
     expect(json.domains[0]?.events).toEqual([
