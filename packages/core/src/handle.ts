@@ -70,7 +70,10 @@ export class Handle implements Vcpu {
   /** Where the value stands while it does: the vCPU's slot or the live bank. Word index in the domain's memory. */
   wordOf(register: CompiledRegister): number {
     const { v } = this;
-    const live = v.pcpu !== undefined && !this.#apart && (register.home === 'pcpu' || (register.home === 'policy' && this.physical));
+    const live =
+      v.pcpu !== undefined &&
+      !this.#apart &&
+      (register.home === 'pcpu' || (register.home === 'policy' && this.physical));
     return live ? v.s + (v.domain.memory.layout.live >> 2) + register.bankSlot * 2 : v.s + register.id * 2;
   }
 
@@ -109,7 +112,12 @@ export class Handle implements Vcpu {
     const register = this.register(name);
     const bits = register.fields.get(field);
     if (bits === undefined) {
-      throw fail('CV_UNKNOWN_REGISTER_NAME', { arch: this.v.domain.arch.arch.name, name: `${name}.${field}`, near: undefined, known: [] });
+      throw fail('CV_UNKNOWN_REGISTER_NAME', {
+        arch: this.v.domain.arch.arch.name,
+        name: `${name}.${field}`,
+        near: undefined,
+        known: [],
+      });
     }
     return (this.read(register) >> BigInt(bits[1])) & ((1n << BigInt(bits[0] - bits[1] + 1)) - 1n);
   }
@@ -126,7 +134,8 @@ export class Handle implements Vcpu {
     if (pmu || (register.affects & (PMU | AFFECTS.level)) !== 0 || register.home === 'pcpu') machine.sync(this.v);
     if (role === 'counter') {
       const counter = this.v.domain.arch.counters.find((c) => c.value === register);
-      if (counter !== undefined) this.bank().wrote(counter.index);
+      // Away from its physical CPU, the value waits in the vCPU's own slot: no instruction of its is under way.
+      if (counter !== undefined) (this.physical ? this.v.pcpu?.bank : this.v.bank)?.wrote(counter.index);
     }
     this.store(register, value & register.mask);
     const affects = register.affects | (pmu || register.home === 'pcpu' ? PMU : 0);
@@ -149,7 +158,8 @@ export class Handle implements Vcpu {
   count(name: string, amount: number): void {
     const register = this.register(name);
     const counter = this.v.domain.arch.counters.find((c) => c.value === register);
-    if (counter === undefined) throw fail('CV_UNKNOWN_REGISTER_NAME', { arch: this.v.domain.arch.arch.name, name, near: undefined, known: [] });
+    if (counter === undefined)
+      throw fail('CV_UNKNOWN_REGISTER_NAME', { arch: this.v.domain.arch.arch.name, name, near: undefined, known: [] });
     this.v.domain.machine.sync(this.v);
     this.bank().add(counter.index, amount);
     this.v.domain.machine.attend(this.v, PMU);
