@@ -129,7 +129,9 @@ function enter(machine: Machine, pcpu: Pcpu, v: VcpuRuntime, steps: Steps): void
     write(machine, v, machine.arch.arch.enforce(demand, v.handle), 'enforce', steps);
   if (onSwitch === 'carry') {
     back(v, order.back, steps);
-    if (v.remainders !== undefined) pcpu.bank.remainders.splice(0, v.remainders.length, ...v.remainders);
+    // A newcomer's clock dividers begin at nothing, whoever was there before.
+    const { remainders } = pcpu.bank;
+    for (let i = 0; i < remainders.length; i++) remainders[i] = v.remainders?.[i] ?? 0;
   }
   order.plan.contextSwitchTo?.(v.handle);
   if (personality.enforce !== undefined)
