@@ -11,7 +11,14 @@ function undefinedHere(v: VcpuRuntime): Exception {
   return v.domain.arch.arch.isa.faults.undefined(v.handle, v.domain.engine.insn?.bits ?? 0n);
 }
 
-function tell(v: VcpuRuntime, register: CompiledRegister, write: boolean, decision: Decision, value: bigint | undefined, why?: string): void {
+function tell(
+  v: VcpuRuntime,
+  register: CompiledRegister,
+  write: boolean,
+  decision: Decision,
+  value: bigint | undefined,
+  why?: string,
+): void {
   const { events } = v.domain.machine;
   if (!events.wanted('access')) return;
   events.tell('access', {
@@ -38,7 +45,11 @@ export function access(v: VcpuRuntime, space: string, index: number, write: bool
     return CODE.fault;
   }
   const written = write ? (BigInt(x.hi >>> 0) << 32n) | BigInt(x.lo >>> 0) : undefined;
-  const request = (): Access => ({ register: register.name, address: { space, index }, ...(written !== undefined && { write: written }) });
+  const request = (): Access => ({
+    register: register.name,
+    address: { space, index },
+    ...(written !== undefined && { write: written }),
+  });
   const decision = decide(v.handle, register, write, request);
   let why: string | undefined;
   if (decision.verdict === 'undefined' || decision.verdict === 'absent') {
@@ -47,7 +58,12 @@ export function access(v: VcpuRuntime, space: string, index: number, write: bool
     return CODE.fault;
   }
   if (decision.verdict === 'trapped') {
-    const settled = dispatch(v, decision.group.cause, { access: request(), argument: 0n, group: decision.group.name, rule: decision.rule });
+    const settled = dispatch(v, decision.group.cause, {
+      access: request(),
+      argument: 0n,
+      group: decision.group.name,
+      rule: decision.rule,
+    });
     why = settled.why;
     if (settled.code !== 0) {
       tell(v, register, write, decision, undefined, why);
@@ -61,7 +77,7 @@ export function access(v: VcpuRuntime, space: string, index: number, write: bool
   }
   const performed = write ? performWrite(v.handle, register, written as bigint) : performRead(v.handle, register);
   if ('refuse' in performed) {
-    tell(v, register, write, decision, undefined, `refused: ${performed.refuse}`);
+    tell(v, register, write, decision, undefined, `${performed.refuse}: ${performed.why}`);
     x.fault =
       performed.refuse === 'undefined'
         ? undefinedHere(v)

@@ -30,7 +30,9 @@ export function decide(handle: Handle, register: CompiledRegister, write: boolea
   const { level } = handle;
   const least = write ? register.writeLevel : register.readLevel;
   if (level < least) {
-    return { verdict: 'undefined', rule: `${register.name} is ${least === Number.POSITIVE_INFINITY ? 'never' : 'not at this level'} ${write ? 'writable' : 'readable'}` };
+    const able = write ? 'writable' : 'readable';
+    const rule = least === Number.POSITIVE_INFINITY ? `is never ${able}` : `is not ${able} at this level`;
+    return { verdict: 'undefined', rule: `${register.name} ${rule}` };
   }
   for (const group of register.groups) {
     if (((group.levels >> level) & 1) === 0) continue;

@@ -4,8 +4,15 @@ import type { Handle } from '../handle.ts';
 import type { CompiledRegister } from '../load/compile.ts';
 import { legalize } from './legalize.ts';
 
-/** A value, or why not: 'undefined' or an exception of the architecture's. */
-export type Performed = { readonly value: bigint } | { readonly refuse: string; readonly syndrome?: bigint };
+/** A value; or why not, in words, and as what: 'undefined' or an exception of the architecture's. */
+export type Performed =
+  | { readonly value: bigint }
+  | { readonly refuse: string; readonly syndrome?: bigint; readonly why: string };
+
+const nowhere = (register: CompiledRegister): Performed => ({
+  refuse: 'undefined',
+  why: `${register.name} shows no register here`,
+});
 
 const isRefusal = (r: bigint | Refusal): r is Refusal => typeof r !== 'bigint';
 
@@ -25,7 +32,7 @@ export function performRead(handle: Handle, register: CompiledRegister): Perform
   const { row } = register;
   if (row.action?.read !== undefined) return { value: row.action.read(handle) & register.mask };
   const target = home(handle, register);
-  if (target === 'undefined') return { refuse: 'undefined' };
+  if (target === 'undefined') return nowhere(register);
   if (target === 'ignored') return { value: 0n };
   let value = handle.read(target);
   if (target !== register && row.implemented !== undefined) value &= row.implemented(handle);
@@ -40,17 +47,17 @@ export function performWrite(handle: Handle, register: CompiledRegister, written
     return { value };
   }
   const target = home(handle, register);
-  if (target === 'undefined') return { refuse: 'undefined' };
+  if (target === 'undefined') return nowhere(register);
   if (target === 'ignored') return { value };
   const before = handle.read(target);
   const legal = legalize(register, before, value);
-  if (typeof legal !== 'bigint') return { refuse: 'undefined' };
+  if (typeof legal !== 'bigint') return { refuse: 'undefined', why: legal.refuse };
   let stored = legal;
   const implemented = (row.implemented ?? target.row.implemented)?.(handle);
   if (implemented !== undefined) stored = (legal & implemented) | (handle.raw(target) & ~implemented);
   if (row.accepts !== undefined) {
     const accepted = row.accepts(handle, stored, before);
-    if (isRefusal(accepted)) return accepted;
+    if (isRefusal(accepted)) return { ...accepted, why: `${register.name} does not accept 0x${stored.toString(16)}` };
     stored = accepted;
   }
   if (target.row.derive === undefined) handle.put(target, stored);
