@@ -1,7 +1,7 @@
+import type { Program, ProgramName } from '@countervisor/contract';
 import { SIGNALS, type Signal } from '@countervisor/contract';
 import { describe, expect, it } from 'vitest';
 import { events } from './events.ts';
-import type { Program, ProgramName } from '@countervisor/contract';
 import { programs } from './programs.ts';
 import { type Choices, run } from './testing/run.ts';
 

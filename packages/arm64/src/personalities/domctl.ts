@@ -295,8 +295,8 @@ const ARM_LIBXL: readonly LibxlCheck<ArmHost>[] = [
 /** Arm's half, for any hypervisor model whose toolstack is Xen's. */
 export const ARM_TOOLSTACK: ToolstackHalf<ArmDomainConfig, ArmHost> = {
   host: ({ cpu, settings }) =>
-    armHost(show('ID_AA64DFR0_EL1', cpu.identity['ID_AA64DFR0_EL1'] ?? 0n, cpu.features), {
-      gic: settings['gic'] === 2 ? 2 : 3,
+    armHost(show('ID_AA64DFR0_EL1', cpu.identity.ID_AA64DFR0_EL1 ?? 0n, cpu.features), {
+      gic: settings.gic === 2 ? 2 : 3,
     }),
   settings: ({ gic_version }) => ({ gic: gic_version === GIC.V2 ? 2 : 3 }),
   refuse: refuseAArch32,

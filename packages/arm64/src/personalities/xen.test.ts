@@ -102,7 +102,8 @@ function gets(mode: Mode, vpmu: boolean, name: string, write: bigint | undefined
     group: decided.group,
     access: { register: name, address: { space: 'sysreg', index: 0 }, ...(write !== undefined && { write }) },
   });
-  if (outcome === undefined || outcome.then === 'retry' || outcome.then === 'exit' || outcome.then === 'unmodelled') return 'none';
+  if (outcome === undefined || outcome.then === 'retry' || outcome.then === 'exit' || outcome.then === 'unmodelled')
+    return 'none';
   if (outcome.then === 'inject') return 'UNDEF';
   if (outcome.value === undefined) return 'performed';
   return write === undefined ? `0x${outcome.value.toString(16)}` : 'dropped';

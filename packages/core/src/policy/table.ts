@@ -24,7 +24,10 @@ const all = (what: 'direct' | 'trap' | 'absent'): Demand => ({
   'user-access': what,
 });
 
-const but = (demand: Demand, changes: Partial<Record<PmuRole, 'direct' | 'trap' | 'absent'>>): Demand => ({ ...demand, ...changes });
+const but = (demand: Demand, changes: Partial<Record<PmuRole, 'direct' | 'trap' | 'absent'>>): Demand => ({
+  ...demand,
+  ...changes,
+});
 
 export const POLICY_TABLE: Readonly<Record<PolicyName, Policy>> = {
   off: {
@@ -35,7 +38,7 @@ export const POLICY_TABLE: Readonly<Record<PolicyName, Policy>> = {
     independent: true,
   },
   passthrough: {
-    means: "The guest has the physical registers as they are; nothing is saved (Xen, 2021).",
+    means: 'The guest has the physical registers as they are; nothing is saved (Xen, 2021).',
     demand: all('direct'),
     home: 'pcpu',
     onSwitch: 'leave',

@@ -21,7 +21,10 @@ export function device(domain: Domain, v: VcpuRuntime, physical: bigint, size: n
   const x = domain.engine;
   let answered = found.sizes.includes(size as 1 | 2 | 4 | 8);
   if (answered && write) {
-    const value = size === 8 ? (BigInt(x.hi >>> 0) << 32n) | BigInt(x.lo >>> 0) : (x.lo & (size === 4 ? -1 : (1 << (8 * size)) - 1)) >>> 0;
+    const value =
+      size === 8
+        ? (BigInt(x.hi >>> 0) << 32n) | BigInt(x.lo >>> 0)
+        : (x.lo & (size === 4 ? -1 : (1 << (8 * size)) - 1)) >>> 0;
     domain.machine.sync(v);
     answered = found.write?.(v.handle, offset, size, value) ?? false;
     domain.machine.attend(v, ATTENTION.interrupts);

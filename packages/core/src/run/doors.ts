@@ -17,7 +17,11 @@ export function doors(
     access,
     trap(v, name, argument) {
       const cause = arch.causes.get(name);
-      if (cause === undefined) throw fail('CV_LIFT', { instruction: domain.engine.insn?.name ?? '?', problem: `traps with the unknown cause ${name}` });
+      if (cause === undefined)
+        throw fail('CV_LIFT', {
+          instruction: domain.engine.insn?.name ?? '?',
+          problem: `traps with the unknown cause ${name}`,
+        });
       return dispatch(v, cause, { argument, rule: cause.cause.means }).code;
     },
     call(v, helper, args) {

@@ -72,7 +72,8 @@ function hex(bytes: Uint8Array): string {
 }
 
 function bytes(text: string, into: Uint8Array): void {
-  if (text.length !== into.length * 2) throw fail('CV_STATE', { why: `holds ${text.length / 2} bytes where ${into.length} belong` });
+  if (text.length !== into.length * 2)
+    throw fail('CV_STATE', { why: `holds ${text.length / 2} bytes where ${into.length} belong` });
   for (let i = 0; i < into.length; i++) into[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
 }
 
@@ -161,7 +162,9 @@ function restoreDomain(domain: Domain, s: DomainState): void {
   const { memory } = domain;
   const { layout } = memory;
   if (s.name !== domain.name || s.vcpus.length !== domain.vcpus.length) {
-    throw fail('CV_STATE', { why: `is of a domain ${s.name} with ${s.vcpus.length} vCPUs, not of ${domain.name} with ${domain.vcpus.length}` });
+    throw fail('CV_STATE', {
+      why: `is of a domain ${s.name} with ${s.vcpus.length} vCPUs, not of ${domain.name} with ${domain.vcpus.length}`,
+    });
   }
   domain.round = s.round;
   domain.turn = s.turn;
@@ -174,17 +177,22 @@ function restoreDomain(domain: Domain, s: DomainState): void {
   bytes(s.blocks, memory.bytes.subarray(layout.vcpus, layout.vcpus + layout.block * domain.vcpus.length));
   memory.bytes.fill(0, layout.ram, layout.bytes);
   for (const [offset, page] of s.ram) {
-    if (offset < 0 || layout.ram + offset + PAGE > layout.bytes) throw fail('CV_STATE', { why: `has a page at ${offset}, outside the memory` });
+    if (offset < 0 || layout.ram + offset + PAGE > layout.bytes)
+      throw fail('CV_STATE', { why: `has a page at ${offset}, outside the memory` });
     bytes(page, memory.bytes.subarray(layout.ram + offset, layout.ram + offset + PAGE));
   }
-  domain.vcpus.forEach((v, i) => restoreVcpu(v, s.vcpus[i] as VcpuState));
+  for (const v of domain.vcpus) restoreVcpu(v, s.vcpus[v.index] as VcpuState);
   domain.engine.dropCode();
   domain.engine.flush();
 }
 
 /** Puts a state into a machine made from the same configuration. Refused before anything changes when it is another one's. */
 export function restore(machine: Machine, s: MachineState): void {
-  if (s.contract !== machine.arch.arch.contract || s.arch !== machine.arch.arch.name || s.cpu !== machine.arch.cpu.name) {
+  if (
+    s.contract !== machine.arch.arch.contract ||
+    s.arch !== machine.arch.arch.name ||
+    s.cpu !== machine.arch.cpu.name
+  ) {
     throw fail('CV_STATE', { why: `is of ${s.arch} ${s.cpu}, contract ${s.contract}` });
   }
   if (s.personality !== machine.personality.name || s.mode !== machine.mode) {
@@ -193,7 +201,7 @@ export function restore(machine: Machine, s: MachineState): void {
   if (s.pcpus.length !== machine.pcpus.length || s.domains.length !== machine.domains.length) {
     throw fail('CV_STATE', { why: `has ${s.pcpus.length} physical CPUs and ${s.domains.length} domains` });
   }
-  s.domains.forEach((d, i) => restoreDomain(machine.domains[i] as Domain, d));
+  for (const [i, domain] of machine.domains.entries()) restoreDomain(domain, s.domains[i] as DomainState);
   s.pcpus.forEach((p, i) => {
     const pcpu = machine.pcpus[i] as (typeof machine.pcpus)[number];
     bytes(p.rest, asBytes(pcpu.rest));

@@ -24,7 +24,11 @@ export interface Settled {
 function settle(v: VcpuRuntime, outcome: Outcome): Settled {
   switch (outcome.then) {
     case 'complete':
-      return { code: 0, ...(outcome.value !== undefined && { value: outcome.value }), ...(outcome.why !== undefined && { why: outcome.why }) };
+      return {
+        code: 0,
+        ...(outcome.value !== undefined && { value: outcome.value }),
+        ...(outcome.why !== undefined && { why: outcome.why }),
+      };
     case 'retry':
       return { code: CODE.stopped, ...(outcome.why !== undefined && { why: outcome.why }) };
     case 'inject':
