@@ -14,8 +14,13 @@ const PLACES: readonly (readonly [what: string, page: bigint])[] = [
 const BYTES = [0x81, 0x02, 0xf3, 0x04, 0x95, 0x06, 0xa7, 0x08, 0xb9, 0x0a, 0xcb, 0x0c, 0xdd, 0x0e, 0xef, 0x10];
 
 /** One instruction: loads from [RSI] into RAX, or stores RAX to [RDI]; RBX gets the address, so that a fault shows. */
-function machine(shape: AccessShape, lifts: Partial<Record<'load' | 'store', (b: Lifter) => void>> = {}): Foreign {
-  return new Foreign({
+function machine(
+  shape: AccessShape,
+  lifts: Partial<Record<'load' | 'store', (b: Lifter) => void>> = {},
+  ram?: number,
+): Foreign {
+  const x = new Foreign({
+    ...(ram !== undefined && { ram }),
     set0: [
       {
         name: 'load',
@@ -39,6 +44,7 @@ function machine(shape: AccessShape, lifts: Partial<Record<'load' | 'store', (b:
       },
     ],
   });
+  return x.load(CODE.store, x.encode('store')).load(CODE.load, x.encode('load'));
 }
 
 /** Two pages side by side at this virtual address. */
@@ -51,14 +57,14 @@ function mapped(x: Foreign, page: bigint): Foreign {
 const virtual = (page: bigint, offset: number): bigint => BigInt.asUintN(64, page + BigInt(offset));
 /** Where that byte is, physically. */
 const physical = (offset: number): bigint => (offset < 4096 ? LEFT + BigInt(offset) : RIGHT + BigInt(offset - 4096));
+/** Where the instructions stand. They are written once, so that what the soft-TLB knows stays known. */
+const CODE = { load: RAM, store: RAM + 0x100n, probe: RAM + 0x200n };
 const load = (x: Foreign, at: bigint): Foreign => {
-  x.set('RSI', at);
-  x.load(RAM, x.encode('load')).run(1);
+  x.put({ RSI: at, PC: CODE.load }).run(1);
   return x;
 };
 const store = (x: Foreign, at: bigint, value: bigint): Foreign => {
-  x.put({ RDI: at, RAX: value });
-  x.load(RAM, x.encode('store')).run(1);
+  x.put({ RDI: at, RAX: value, PC: CODE.store }).run(1);
   return x;
 };
 
@@ -143,10 +149,12 @@ describe('an access that faults changes nothing', () => {
           if (known) (kind === 'load' ? load(x, at) : store(x, at, 0n)).x.flush();
           change(x);
           x.put({ RSI: at, RDI: at, RAX: 0x1234n, RBX: 5n });
-          x.load(RAM, x.encode(kind));
+          x.set('PC', CODE[kind]);
           const before = [x.all(), x.ram(), x.signals()];
           expect(x.run(1)).toBe(0);
-          expect(x.taken).toEqual([{ kind: 'page-fault', address, syndrome: kind === 'load' ? 0n : 1n, pc: RAM }]);
+          expect(x.taken).toEqual([
+            { kind: 'page-fault', address, syndrome: kind === 'load' ? 0n : 1n, pc: CODE[kind] },
+          ]);
           expect([x.all(), x.ram(), x.signals()]).toEqual(before);
           expect(x.x.attention).toBe(0);
         });
@@ -169,13 +177,12 @@ describe('alignment', () => {
       const at = LEFT + BigInt(offset);
       // Once with an empty soft-TLB, then with the page known to it.
       for (let turn = 0; turn < 2; turn++) {
-        x.put({ RSI: at, RDI: at });
-        x.load(RAM, x.encode(kind));
+        x.put({ RSI: at, RDI: at, PC: CODE[kind] });
         expect(x.run(1)).toBe(faults ? 0 : 1);
         if (kind === 'load') load(x, LEFT);
         else store(x, LEFT, 0n);
       }
-      const fault = { kind: 'alignment', address: at, syndrome: kind === 'load' ? 0n : 1n, pc: RAM };
+      const fault = { kind: 'alignment', address: at, syndrome: kind === 'load' ? 0n : 1n, pc: CODE[kind] };
       expect(x.taken).toEqual(faults ? [fault, fault] : []);
     }
   });
@@ -229,7 +236,7 @@ describe('memory of more than 2 GiB', () => {
   // Host offsets of its upper part are beyond a signed word.
   const GIB = 0x4000_0000;
   it.each(SIZES)('%i bytes at its end, whether or not the soft-TLB knows the page', (size) => {
-    const x = new Foreign({ set0: machine({ size }).options.set0 ?? [], ram: 2 * GIB + 0x10_0000 });
+    const x = machine({ size }, {}, 2 * GIB + 0x10_0000);
     const at = RAM + BigInt(2 * GIB) + 0xf_e000n;
     for (let turn = 0; turn < 2; turn++) {
       for (const offset of [0n, 8n, 9n, 0xffcn]) {
@@ -243,7 +250,7 @@ describe('memory of more than 2 GiB', () => {
   });
 
   it('code there', () => {
-    const x = new Foreign({ set0: machine({ size: 8 }).options.set0 ?? [], ram: 2 * GIB + 0x10_0000 });
+    const x = machine({ size: 8 }, {}, 2 * GIB + 0x10_0000);
     const code = RAM + BigInt(2 * GIB) + 0x1000n;
     for (let turn = 0; turn < 3; turn++) {
       x.put({ RSI: code + 8n, RAX: 0n });
@@ -295,10 +302,10 @@ describe('devices and nothing', () => {
 
   it.each(['load', 'store'] as const)('a %s where nothing answers is a bus fault, and nothing changed', (kind) => {
     const x = withDevice({ size: 4 }).put({ RSI: 0x50_0010n, RDI: 0x50_0010n, RAX: 7n });
-    x.load(RAM, x.encode(kind));
+    x.set('PC', CODE[kind]);
     const before = x.all();
     expect(x.run(1)).toBe(0);
-    expect(x.taken).toEqual([{ kind: 'bus', address: 0x50_0010n, syndrome: DEVICE + 0x10n, pc: RAM }]);
+    expect(x.taken).toEqual([{ kind: 'bus', address: 0x50_0010n, syndrome: DEVICE + 0x10n, pc: CODE[kind] }]);
     expect(x.all()).toEqual(before);
   });
 
@@ -306,7 +313,7 @@ describe('devices and nothing', () => {
     for (const neighbour of [DEVICE + 0x1000n, RIGHT]) {
       const x = withDevice({ size: 8 }).put({ RSI: 0x50_0ffcn, RDI: 0x50_0ffcn });
       x.pages.set(0x501n, { physical: neighbour });
-      x.load(RAM, x.encode(kind)).run(1);
+      x.put({ PC: CODE[kind] }).run(1);
       expect(x.taken).toMatchObject([{ kind: 'alignment', address: 0x50_0ffcn }]);
       expect(x.deviceLog).toEqual([]);
     }
@@ -349,7 +356,7 @@ describe('an access at another level', () => {
 
 describe('probe', () => {
   function probing(size: number, write: boolean, shape?: AccessShape): Foreign {
-    return new Foreign({
+    const x = new Foreign({
       set0: [
         {
           name: 'probe',
@@ -360,10 +367,10 @@ describe('probe', () => {
         },
       ],
     });
+    return x.load(CODE.probe, x.encode('probe'));
   }
   const probe = (x: Foreign, at: bigint): Foreign => {
-    x.set('RDI', at);
-    x.load(RAM, x.encode('probe')).run(1);
+    x.put({ RDI: at, PC: CODE.probe }).run(1);
     return x;
   };
 
@@ -374,7 +381,7 @@ describe('probe', () => {
     for (const offset of [0n, 1n, 0xff0n, 0xff1n, 0xfffn]) probe(x, 0x40_0000n + offset);
     expect(x.taken).toEqual([]);
     expect(x.get('RAX')).toBe(1n);
-    expect(x.bytes(RAM + 1n, 0x7000).every((byte, i) => byte === ram.charCodeAt(i + 1))).toBe(true);
+    expect(x.ram()).toBe(ram);
     expect(x.signals()).toEqual({ instruction: 5, cycle: 5 });
   });
 
@@ -388,7 +395,7 @@ describe('probe', () => {
       probe(x, 0x40_0000n);
       x.pages.set(0x401n, { physical: RIGHT, ...page });
       probe(x, 0x40_0ff1n);
-      expect(x.taken).toEqual([{ kind: 'page-fault', address: 0x40_1000n, syndrome, pc: RAM }]);
+      expect(x.taken).toEqual([{ kind: 'page-fault', address: 0x40_1000n, syndrome, pc: CODE.probe }]);
       x.pages.set(0x400n, { physical: LEFT, ...page });
       x.x.flush();
       probe(x, 0x40_0ff1n);
@@ -438,7 +445,7 @@ describe('probe', () => {
       x.pages.set(0x400n, { physical: first });
       x.pages.set(0x401n, { physical: second });
       probe(x, 0x40_0ff8n);
-      expect(x.taken).toEqual([{ kind: 'bus', address, syndrome: where, pc: RAM }]);
+      expect(x.taken).toEqual([{ kind: 'bus', address, syndrome: where, pc: CODE.probe }]);
     },
   );
 

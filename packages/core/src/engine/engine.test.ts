@@ -262,6 +262,18 @@ describe('pages with decoded code', () => {
     expect(x.x.attention & ATTENTION.decode).toBe(ATTENTION.decode);
   });
 
+  it('a load from the page does not hide the next store to it', () => {
+    const { x } = lifts();
+    x.load(RAM, x.encode('load'), x.encode('store'), x.encode('counted', 1));
+    x.put({ RSI: DATA, RDI: DATA }).run(3);
+    expect(x.get('RBX')).toBe(1n);
+    x.x.flush();
+    const word = [...x.encode('load'), ...x.encode('store'), ...x.encode('counted', 2), 0, 0, 0, 0];
+    x.put({ PC: RAM, RSI: RAM, RDI: RAM }).run(1);
+    x.put({ RAX: word.reduce((w, byte, i) => w | (BigInt(byte) << BigInt(8 * i)), 0n) }).run(2);
+    expect(x.get('RBX')).toBe(2n);
+  });
+
   it('a store across into the page counts, too', () => {
     const { x, count } = lifts();
     x.load(RAM + 0x1000n, x.encode('counted', 3), x.encode('back', 2));
@@ -317,6 +329,16 @@ describe('the constant pool', () => {
     expect(x.constant(5n)).toBeGreaterThan(0);
     x.dropCode();
     expect(x.constant(BigInt(POOL_CONSTANTS))).toBe(first);
+  });
+
+  it('and the code go together: afterwards no page is watched', () => {
+    const x = machine();
+    x.load(RAM, x.encode('nop')).run(1);
+    expect(x.memory.watched.some((w) => w !== 0)).toBe(true);
+    x.x.dropCode();
+    expect(x.memory.watched.every((w) => w === 0)).toBe(true);
+    x.x.touch(x.bytes(RAM, 1).byteOffset);
+    expect(x.x.attention).toBe(0);
   });
 
   it('when full is emptied with all code, which is lifted again: nobody notices', () => {

@@ -109,6 +109,32 @@ describe('it stops at the boundary of the instruction', () => {
     expect(step(x.x, 9)).toBe(9);
   });
 
+  it('but not for an unaligned access, whether it retires, faults or has another turn', () => {
+    const x = machine({
+      set0: [
+        ...rows,
+        {
+          name: 'unaligned turns',
+          lift(b) {
+            b.load(b.get('RSI'), { size: 8 });
+            turns(b);
+          },
+        },
+      ],
+    }).put({ RSI: DATA + 1n, RCX: 3n });
+    x.load(RAM, x.encode('unaligned turns'), x.encode('load'), x.encode('nop'));
+    expect(step(x.x, 5)).toBe(5);
+    expect(x.signals()).toMatchObject({ instruction: 3, cycle: 5, unaligned: 2 });
+    // A fault leaves no trace of the attempt, also for what comes next.
+    x.pages.set((DATA >> 12n) + 1n, undefined);
+    x.put({ PC: RAM + 1n, RSI: DATA + 0xffdn });
+    expect(step(x.x, 1)).toBe(0);
+    expect(x.x.attention).toBe(0);
+    x.put({ PC: RAM + 2n });
+    expect(step(x.x, 1)).toBe(1);
+    expect(x.signals().unaligned).toBe(2);
+  });
+
   it('unaligned, when that may overflow', () => {
     const x = machine().put({ RSI: DATA + 1n });
     x.load(RAM, x.encode('load'), x.encode('nop'));
@@ -149,6 +175,20 @@ describe('the program counter', () => {
     expect(x.run(2)).toBe(2);
     expect(x.get('PC')).toBe(0xffff_fffen);
     expect(x.get('RAX')).toBe(1n);
+  });
+
+  it('jumps to the same place 4 GiB on', () => {
+    const x = machine();
+    x.pages.set(RAM >> 12n, { physical: RAM });
+    x.pages.set((RAM + (1n << 32n)) >> 12n, { physical: RAM + 0x1000n });
+    x.load(RAM + 0x1000n, x.encode('nop'), x.encode('count'));
+    x.load(RAM, x.encode('goto'), x.encode('fault'));
+    // What stands there below 4 GiB is known already.
+    x.put({ PC: RAM + 1n }).run(1);
+    expect(x.taken).toHaveLength(1);
+    x.put({ PC: RAM, RDX: RAM + (1n << 32n) + 1n });
+    expect(step(x.x, 2)).toBe(2);
+    expect([x.get('RAX'), x.taken.length]).toEqual([1n, 1]);
   });
 
   it('wraps at the end of the address space', () => {
@@ -210,6 +250,8 @@ describe('what does not finish has changed nothing', () => {
     x.pages.set((RAM >> 12n) + 1n, undefined);
     x.load(RAM + 0xffen, [0xee, 0x11]);
     refused(x, { kind: 'undefined', syndrome: 0x11een, pc: RAM + 0xffen });
+    // Its own page was asked for, the next one was not.
+    expect(x.translations).toBe(1);
   });
 
   it.each([

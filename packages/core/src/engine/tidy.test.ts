@@ -146,7 +146,9 @@ const list: fc.Arbitrary<Op[]> = fc.array(fc.nat(), { minLength: 4, maxLength: 1
 describe('tidy', () => {
   const values = fc.record({ A: fc.nat(3), B: fc.nat(3), C: fc.nat(3), D: fc.constantFrom(0, 1) });
 
-  it('keeps the meaning: every effect in its order, with the same registers at that moment', () => {
+  it('keeps the meaning: every effect in its order, with the same registers at that moment', {
+    timeout: 60_000,
+  }, () => {
     let smaller = 0;
     fc.assert(
       fc.property(list, values, fc.nat(6), (ops, small, fault) => {
@@ -157,9 +159,9 @@ describe('tidy', () => {
         expect(observe(tidied, start, faults)).toEqual(observe(ops, start, faults));
         expect(tidied.length).toBeLessThanOrEqual(ops.length);
       }),
-      { numRuns: 3000 },
+      { numRuns: 2000 },
     );
-    expect(smaller).toBeGreaterThan(500);
+    expect(smaller).toBeGreaterThan(300);
   });
 
   it('leaves what it was given as it was', () => {
@@ -201,6 +203,8 @@ describe('tidy', () => {
   it('does not let it into another region', () => {
     const into: Op[] = [add(t0, A, B), { op: 'skip', unless: B, count: 1 }, copy(A, t0)];
     expect(tidy(into)).toEqual(into);
+    const skipped: Op[] = [{ op: 'skip', unless: B, count: 1 }, add(t0, A, B), copy(A, t0)];
+    expect(tidy(skipped)).toEqual(skipped);
     const outOf: Op[] = [copy(t0, A), { op: 'skip', unless: B, count: 1 }, add(t0, A, B), copy(A, t0)];
     expect(tidy(outOf)).toEqual(outOf);
   });
