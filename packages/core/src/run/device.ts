@@ -4,22 +4,20 @@ import type { Domain } from '../domain.ts';
 import { ATTENTION } from '../engine/engine.ts';
 import type { VcpuRuntime } from '../vcpu.ts';
 
-function at(domain: Domain, physical: bigint, size: number): Device | undefined {
-  for (const device of domain.platform.devices) {
-    const { range } = device;
-    if (range === undefined) continue;
-    if (physical >= range.base && physical + BigInt(size) <= range.base + BigInt(range.size)) return device;
-  }
-  return undefined;
+/** The device that has this byte. */
+export function deviceAt(domain: Domain, physical: bigint): Device | undefined {
+  return domain.platform.devices.find(
+    ({ range }) => range !== undefined && physical >= range.base && physical < range.base + BigInt(range.size),
+  );
 }
 
-/** Value through `Engine.lo/hi`. False: nothing answers there. */
+/** Value through `Engine.lo/hi`. False: nothing answers there, and the user has been told, unless no device is near. */
 export function device(domain: Domain, v: VcpuRuntime, physical: bigint, size: number, write: boolean): boolean {
-  const found = at(domain, physical, size);
+  const found = deviceAt(domain, physical);
   if (found?.range === undefined) return false;
   const offset = Number(physical - found.range.base);
   const x = domain.engine;
-  let answered = found.sizes.includes(size as 1 | 2 | 4 | 8);
+  let answered = found.sizes.includes(size as 1 | 2 | 4 | 8) && offset + size <= found.range.size;
   if (answered && write) {
     const value =
       size === 8

@@ -1,11 +1,11 @@
 /** The engine's doors, opened onto this domain: the access road, traps, translation, devices and exceptions. */
 import type { AccessKind, Exception } from '@countervisor/contract';
 import type { Domain } from '../domain.ts';
-import { ATTENTION, type Doors } from '../engine/engine.ts';
+import type { Doors } from '../engine/engine.ts';
 import { fail } from '../report/errors.ts';
 import { dispatch } from '../trap/dispatch.ts';
 import type { VcpuRuntime } from '../vcpu.ts';
-import { device } from './device.ts';
+import { device, deviceAt } from './device.ts';
 
 export function doors(
   domain: Domain,
@@ -44,16 +44,19 @@ export function doors(
         case 'fetch':
           return isa.faults.fetchAlignment?.(v.handle);
         default:
-          domain.diagnose(
-            'CV_NOTHING_THERE',
-            `${domain.name}: the guest ${kind === 'write' ? 'wrote' : kind === 'fetch' ? 'fetched from' : 'read'} physical 0x${physical.toString(16)} at pc 0x${domain.pc(v).toString(16)}, where there is neither memory nor a device.`,
-            `It got a bus fault. The platform ${domain.platform.name} lists its devices; a row with this range would answer.`,
-          );
+          // A device that does not answer has said so itself; code never comes from one.
+          if (kind === 'fetch' || deviceAt(domain, physical) === undefined) {
+            const did = { read: 'read', write: 'wrote', fetch: 'fetched an instruction from' }[kind];
+            domain.diagnose(
+              'CV_NOTHING_THERE',
+              `${domain.name}: the guest ${did} physical 0x${physical.toString(16)} at pc 0x${domain.pc(v).toString(16)}, where there is no memory${kind === 'fetch' ? '' : ' and no device'}.`,
+              kind === 'fetch'
+                ? 'It got a bus fault. Its code jumped astray, or its memory is smaller than it believes.'
+                : `It got a bus fault. The platform ${domain.platform.name} lists its devices; a row with this range would answer.`,
+            );
+          }
           return isa.faults.bus(v.handle, address, physical, kind);
       }
     },
   };
 }
-
-/** Everything a changed translation or level invalidates is looked at through these bits. */
-export const RELEVEL: number = ATTENTION.translation | ATTENTION.level;
