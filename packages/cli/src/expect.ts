@@ -1,5 +1,5 @@
 /** Expected counts: read, compared, recorded. */
-import { closest } from '@countervisor/core';
+import { didYouMean } from '@countervisor/core';
 import { InputError } from './exit.ts';
 import { checked, type PlacedJson, parseJson } from './input/json.ts';
 import { type Io, readInput, writeWhole } from './io.ts';
@@ -27,11 +27,10 @@ export function expectedEvents({ value }: Expectation): string[] {
 export function checkDomains({ value, json }: Expectation, names: readonly string[]): void {
   for (const name of Object.keys(value.domains)) {
     if (names.includes(name)) continue;
-    const near = closest(name, names);
     throw new InputError(
       'CV_EXPECT_DOMAIN',
       `Counts are expected of the domain '${name}', and none of that name runs.`,
-      near === undefined ? `Domains: ${names.join(', ')}.` : `Did you mean '${near}'?`,
+      didYouMean(name, names, `Domains: ${names.join(', ')}.`),
       json.place(['domains', name]),
     );
   }

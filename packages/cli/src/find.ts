@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Arch } from '@countervisor/contract';
-import { closest } from '@countervisor/core';
+import { didYouMean } from '@countervisor/core';
 import { UnsupportedError, UsageError } from './exit.ts';
 import type { Io } from './io.ts';
 
@@ -160,10 +160,9 @@ export function named(found: readonly Found[], name: string): Found {
     );
   }
   const known = [...new Set([...found.map((f) => f.name), ...PUBLISHED.map((p) => p.name)])];
-  const near = closest(name, known);
   throw new UsageError(
     'CV_USAGE',
     `There is no architecture '${name}'.`,
-    near === undefined ? `Known: ${known.join(', ')}.` : `Did you mean '${near}'?`,
+    didYouMean(name, known, `Known: ${known.join(', ')}.`),
   );
 }

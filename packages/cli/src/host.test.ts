@@ -51,7 +51,7 @@ describe('the host file decides', () => {
   });
 
   it.each([
-    ['{"slise": 2}', 'host.json:1:11: CV_JSON_MEMBER  "slise" is no member of a host file.\n  Did you mean "slice"?\n'],
+    ['{"slise": 2}', `host.json:1:11: CV_JSON_MEMBER  "slise" is no member of a host file.\n  Did you mean 'slice'?\n`],
     ['{"pcpus": 0}', "host.json:1:11: CV_JSON_VALUE  'pcpus' is wrong"],
     ['{"pcpus": 1.5}', "host.json:1:11: CV_JSON_VALUE  'pcpus' is wrong"],
     ['{"policy": "emulatd"}', "host.json:1:12: CV_JSON_VALUE  'policy' is wrong"],
@@ -63,8 +63,8 @@ describe('the host file decides', () => {
     ['{"settings": {"counters": 9}}', 'host.json:1:27: CV_SETTING_VALUE  The CPU setting counters cannot be 9.'],
     ['{"settings": {"countrs": 2}}', 'host.json:1:26: CV_UNKNOWN_SETTING'],
     ['{"costs": {"brnch": {}}}', "host.json:1:21: CV_UNKNOWN_NAME  'costs' names the cost class brnch"],
-    ['{"hypervisor": {"trap": {"cycle": 1}}}', 'Did you mean "cycles"?'],
-    ['{"hypervisor": {"traps": {}}}', 'Did you mean "trap"?'],
+    ['{"hypervisor": {"trap": {"cycle": 1}}}', "Did you mean 'cycles'?"],
+    ['{"hypervisor": {"traps": {}}}', "Did you mean 'trap'?"],
     ['{"platform": "virt"}', 'host.json:1:14: CV_UNKNOWN_PLATFORM'],
     ['[]', 'host.json:1:1: CV_JSON_VALUE  a host file is wrong'],
   ])('%s is refused with exit 3', async (text, said) => {

@@ -46,7 +46,7 @@ describe('usage errors exit with 2 and suggest', () => {
     ['regs a.cfg --at icunt:5', "Did you mean 'icount:'?"],
     ['regs a.cfg --at pc:main', 'Write icount:10000 or pc:0x40080000.'],
     ['regs a.cfg --grep (', 'takes a regular expression'],
-    ['regs a.cfg --grep PMCTK', 'Did you mean PMCTL?'],
+    ['regs a.cfg --grep PMCTK', "Did you mean 'PMCTL'?"],
     ['regs a.cfg --domain dom2', "Did you mean 'dom1'?"],
     ['', 'Usage: countervisor'],
   ])('%s', async (line, said) => {

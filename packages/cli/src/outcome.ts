@@ -1,5 +1,5 @@
 /** From how domains ended to the exit code, and what stderr says about those that did not end well. */
-import { closest } from '@countervisor/core';
+import { didYouMean } from '@countervisor/core';
 import type { Stopped } from './drive.ts';
 import { EXIT, UsageError } from './exit.ts';
 import type { Io } from './io.ts';
@@ -38,11 +38,10 @@ export function exitFrom(name: string, reports: readonly Report[], stopped: Stop
 /** @throws UsageError when no domain is called so */
 export function checkDomainName(option: string, name: string | undefined, names: readonly string[]): void {
   if (name === undefined || names.includes(name)) return;
-  const meant = closest(name, names);
   throw new UsageError(
     'CV_USAGE',
     `${option} names the domain '${name}', and there is none.`,
-    meant === undefined ? `Domains: ${names.join(', ')}.` : `Did you mean '${meant}'?`,
+    didYouMean(name, names, `Domains: ${names.join(', ')}.`),
   );
 }
 

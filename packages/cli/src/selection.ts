@@ -1,6 +1,6 @@
 /** From flags and the host file to the machine that is asked for. Flags win; whoever wrote the wrong word is told where. */
 import { type Arch, type Mode, type Personality, type Place, POLICIES, type PolicyName } from '@countervisor/contract';
-import { closest, compile, cpuModel, fail, load, type MachineConfig, near } from '@countervisor/core';
+import { compile, cpuModel, didYouMean, fail, load, type MachineConfig, near } from '@countervisor/core';
 import { at, fromCommandLine, UnsupportedError, UsageError } from './exit.ts';
 import { type Host, partPersonality } from './host.ts';
 
@@ -46,21 +46,19 @@ export function checkEngine(engine: string | undefined): void {
       'Leave --engine out, or write --engine stepper: it gives the same results.',
     );
   }
-  const meant = closest(engine, ENGINES);
   throw new UsageError(
     'CV_USAGE',
     `There is no engine '${engine}'.`,
-    meant === undefined ? 'Engines: stepper, auto.' : `Did you mean '${meant}'?`,
+    didYouMean(engine, ENGINES, 'Engines: stepper, auto.'),
   );
 }
 
 function policyOf(text: string | undefined): PolicyName | undefined {
   if (text === undefined || (POLICIES as readonly string[]).includes(text)) return text as PolicyName | undefined;
-  const meant = closest(text, POLICIES);
   throw new UsageError(
     'CV_USAGE',
     `There is no policy '${text}'.`,
-    meant === undefined ? `Policies: ${POLICIES.join(', ')}.` : `Did you mean '${meant}'?`,
+    didYouMean(text, POLICIES, `Policies: ${POLICIES.join(', ')}.`),
   );
 }
 
@@ -88,7 +86,7 @@ function personalityOf(arch: Arch, text: string | undefined): { personality: Per
   const known = Object.keys(arch.personalities);
   const { name, mode, odd } = partPersonality(text ?? (known[0] as string));
   if (odd !== undefined) {
-    const meant = closest(odd, ['compat', 'strict']);
+    const meant = near(odd, ['compat', 'strict']);
     throw new UsageError(
       'CV_USAGE',
       `A personality has no mode '${odd}'.`,

@@ -23,7 +23,7 @@ export { COUNTER_SIGNALS, Observer } from './pmu/observe.ts';
 export { POLICY_TABLE, type Policy } from './policy/table.ts';
 export { ERRORS, type ErrorCode, fail } from './report/errors.ts';
 export { type EventMap, type EventName, Events } from './report/events.ts';
-export { near } from './report/near.ts';
+export { didYouMean, near } from './report/near.ts';
 export { type CounterReport, type DomainReport, summaries, summary } from './report/summary.ts';
 export { type DomainState, type MachineState, restore, state, type VcpuState } from './snapshot/state.ts';
 export * from './toolstack/index.ts';

@@ -1,5 +1,5 @@
 /** `countervisor list`: what there is to choose from; never needs a guest. */
-import { closest } from '@countervisor/core';
+import { didYouMean } from '@countervisor/core';
 import { UsageError } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { cpus, events, host, type List, personalities, policies, registers } from '../lists.ts';
@@ -16,11 +16,10 @@ export interface CommandLine {
 
 function listOf(name: string): ListName {
   if ((LISTS as readonly string[]).includes(name)) return name as ListName;
-  const near = closest(name, LISTS);
   throw new UsageError(
     'CV_USAGE',
     `There is no list of '${name}'.`,
-    near === undefined ? `Lists: ${LISTS.join(', ')}.` : `Did you mean '${near}'?`,
+    didYouMean(name, LISTS, `Lists: ${LISTS.join(', ')}.`),
   );
 }
 

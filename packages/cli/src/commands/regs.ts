@@ -1,5 +1,5 @@
 /** `countervisor regs`: registers at the end, after a number of instructions, or before an instruction. */
-import { closest } from '@countervisor/core';
+import { didYouMean, near } from '@countervisor/core';
 import { drive } from '../drive.ts';
 import { EXIT, UsageError } from '../exit.ts';
 import { readAddress, readCount } from '../input/number.ts';
@@ -34,11 +34,11 @@ function momentOf(at: string | undefined): Moment | undefined {
     const value = readAddress(text);
     if (value !== undefined) return { pc: value };
   } else {
-    const near = closest(kind, ['icount', 'pc']);
+    const meant = near(kind, ['icount', 'pc']);
     throw new UsageError(
       'CV_USAGE',
       `--at knows no '${kind}'.`,
-      near === undefined ? 'Write icount:N or pc:0x….' : `Did you mean '${near}:'?`,
+      meant === undefined ? 'Write icount:N or pc:0x….' : `Did you mean '${meant}:'?`,
     );
   }
   throw new UsageError('CV_USAGE', `--at ${at} has no number that is one.`, 'Write icount:10000 or pc:0x40080000.');
@@ -161,13 +161,12 @@ export async function regs(io: Io, args: readonly string[], flags: RegsFlags): P
   const any = [...domains.flatMap((d) => d.vcpus), ...pcpus].some((one) => one.registers.length > 0);
   if (!any && pattern !== undefined) {
     const names = machine.arch.registers.map((register) => register.name);
-    const near = closest(flags.grep ?? '', names);
     printError(
       io,
       new UsageError(
         'CV_NO_REGISTER',
         `No register's name matches ${JSON.stringify(flags.grep)}.`,
-        near === undefined ? '`countervisor list regs` names them.' : `Did you mean ${near}?`,
+        didYouMean(flags.grep ?? '', names, '`countervisor list regs` names them.'),
       ),
     );
     return EXIT.usage;

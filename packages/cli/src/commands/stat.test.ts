@@ -169,7 +169,7 @@ describe('expectations', () => {
     ['{"domains": {"count-loop": {"brunches": 5}}}', 2, "Did you mean 'branches'?"],
     ['{"domains": {"count-loop": {"r99": 0}}}', 5, 'CV_NOT_SUPPORTED'],
     ['{"domains": {"count-loop": {"branches": -1}}}', 3, 'e.json:1:41: CV_JSON_VALUE'],
-    ['{"domain": {}}', 3, 'Did you mean "domains"?'],
+    ['{"domain": {}}', 3, "Did you mean 'domains'?"],
     ['{', 3, 'e.json:1:2: CV_JSON'],
   ])('%s exits with %i', async (text, exit, said) => {
     const { code, err } = await world({ 'e.json': text }).run('stat', 'count-loop.bin', '--expect', 'e.json');

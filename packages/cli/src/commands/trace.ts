@@ -1,5 +1,5 @@
 /** `countervisor trace`: what was decided, moment by moment, and by which rule. */
-import { closest } from '@countervisor/core';
+import { didYouMean } from '@countervisor/core';
 import { drive, type Stopped } from '../drive.ts';
 import { EXIT, UsageError } from '../exit.ts';
 import { type Io, OutputFile } from '../io.ts';
@@ -26,11 +26,10 @@ function kindsOf(log: readonly string[] | undefined): TraceKind[] {
   const names = log.flatMap((list) => list.split(',')).map((name) => name.trim());
   for (const name of names) {
     if ((TRACE_KINDS as readonly string[]).includes(name)) continue;
-    const near = closest(name, TRACE_KINDS);
     throw new UsageError(
       'CV_USAGE',
       `--log knows no '${name}'.`,
-      near === undefined ? `Kinds: ${TRACE_KINDS.join(', ')}.` : `Did you mean '${near}'?`,
+      didYouMean(name, TRACE_KINDS, `Kinds: ${TRACE_KINDS.join(', ')}.`),
     );
   }
   return TRACE_KINDS.filter((kind) => names.includes(kind));

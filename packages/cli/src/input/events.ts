@@ -1,6 +1,6 @@
 /** Events as perf names them: an architecture's name, rNNN, a generic name; behind a colon the levels that count (perf-list(1)). */
 import type { Arch, CpuModel, PmuEvent, Signal } from '@countervisor/contract';
-import { COUNTER_SIGNALS, closest } from '@countervisor/core';
+import { COUNTER_SIGNALS, near } from '@countervisor/core';
 import { UsageError } from '../exit.ts';
 
 export interface EventSpec {
@@ -73,8 +73,8 @@ function eventOf(name: string, arch: Arch, cpu: CpuModel): Pick<EventSpec, 'sign
       : countable(numbered, arch, cpu);
   }
   const known = [...Object.keys(GENERIC), ...arch.pmu.events.map((event) => event.name)];
-  const near = closest(name, known);
-  if (near !== undefined) throw new UsageError('CV_USAGE', `There is no event '${name}'.`, `Did you mean '${near}'?`);
+  const meant = near(name, known);
+  if (meant !== undefined) throw new UsageError('CV_USAGE', `There is no event '${name}'.`, `Did you mean '${meant}'?`);
   if (!/^[A-Za-z][A-Za-z0-9_.-]{1,63}$/.test(name)) {
     throw new UsageError(
       'CV_USAGE',

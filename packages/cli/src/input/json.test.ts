@@ -95,7 +95,7 @@ describe('checked', () => {
     const member = failure(() =>
       checked(parseJson('{"size": 1, "sise": 2}', 'x.json'), schema, 'a box', () => ['size']),
     );
-    expect([member.code, member.place?.column, member.remedy]).toEqual(['CV_JSON_MEMBER', 21, 'Did you mean "size"?']);
+    expect([member.code, member.place?.column, member.remedy]).toEqual(['CV_JSON_MEMBER', 21, "Did you mean 'size'?"]);
     expect(checked(parseJson('{"size": 3}', 'x.json'), schema, 'a box', () => [])).toEqual({ size: 3 });
   });
 });

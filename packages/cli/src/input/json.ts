@@ -1,6 +1,6 @@
 /** Reads JSON and remembers where everything stands, so that a wrong value is reported with its line and column (RFC 8259). */
 import type { Place } from '@countervisor/contract';
-import { closest } from '@countervisor/core';
+import { didYouMean } from '@countervisor/core';
 import type { ZodType } from 'zod';
 import { InputError } from '../exit.ts';
 
@@ -201,11 +201,10 @@ export function checked<T>(
   const [key] = issue.keys ?? [];
   if (issue.code === 'unrecognized_keys' && key !== undefined) {
     const names = known(path);
-    const near = closest(key, names);
     throw new InputError(
       'CV_JSON_MEMBER',
       `${JSON.stringify(key)} is no member of ${name}.`,
-      near === undefined ? `Members: ${names.join(', ')}.` : `Did you mean "${near}"?`,
+      didYouMean(key, names, `Members: ${names.join(', ')}.`),
       json.place([...path, key]),
     );
   }

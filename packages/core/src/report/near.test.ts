@@ -1,5 +1,32 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { near } from './near.ts';
+import { didYouMean, distance, near } from './near.ts';
+
+describe('distance', () => {
+  it.each([
+    ['', '', 0],
+    ['', 'abc', 3],
+    ['kitten', 'sitting', 3],
+    ['vpmu', 'vpmu', 0],
+    ['vmpu', 'vpmu', 1],
+    ['ca', 'abc', 3],
+    ['memroy', 'memory', 1],
+    ['flaw', 'lawn', 2],
+  ])('%s to %s is %i', (a, b, d) => {
+    expect(distance(a, b)).toBe(d);
+  });
+
+  it('is symmetric, and zero only for equals', () => {
+    const word = fc.string({ maxLength: 12 });
+    fc.assert(
+      fc.property(word, word, (a, b) => {
+        expect(distance(a, b)).toBe(distance(b, a));
+        expect(distance(a, b) === 0).toBe(a === b);
+        expect(distance(a, b)).toBeLessThanOrEqual(Math.max(a.length, b.length));
+      }),
+    );
+  });
+});
 
 describe('near', () => {
   const registers = ['PMCR_EL0', 'PMCNTENSET_EL0', 'PMCNTENCLR_EL0', 'PMSELR_EL0'];
@@ -30,5 +57,26 @@ describe('near', () => {
 
   it('answers for a hostile name of a million letters', () => {
     expect(near('x'.repeat(1_000_000), registers)).toBeUndefined();
+  });
+});
+
+describe('near, for keys', () => {
+  const names = ['memory', 'maxmem', 'vcpus', 'vpmu', 'on_crash'];
+  it.each([
+    ['memmory', 'memory'],
+    ['vmpu', 'vpmu'],
+    ['VPMU', 'vpmu'],
+    ['vcpu', 'vcpus'],
+    ['oncrash', 'on_crash'],
+    ['disk', undefined],
+    ['', undefined],
+    ['x'.repeat(65), undefined],
+  ])('%s: %s', (word, name) => {
+    expect(near(word, names)).toBe(name);
+  });
+
+  it('speaks', () => {
+    expect(didYouMean('vmpu', names, 'Remove it.')).toBe("Did you mean 'vpmu'?");
+    expect(didYouMean('disk', names, 'Remove it.')).toBe('Remove it.');
   });
 });

@@ -7,8 +7,8 @@ import {
   type XlKey,
   type XlValues,
 } from '@countervisor/contract';
+import { didYouMean } from '../report/near.ts';
 import { type Affinity, ANYWHERE, readAffinity } from './affinity.ts';
-import { didYouMean } from './suggest.ts';
 import type { XlConfig, XlSetting } from './xlcfg.ts';
 import { type Action, IGNORED_KEYS, KEYS } from './xlkeys.ts';
 import { shown } from './xllex.ts';

@@ -36,7 +36,6 @@ export {
   refusalError,
 } from './libxl.ts';
 export { type HostFacts, type Physinfo, physinfo, virtCaps, xenHost } from './physinfo.ts';
-export { closest, didYouMean, distance } from './suggest.ts';
 export {
   COMMAND_LINE,
   parseXlConfig,
