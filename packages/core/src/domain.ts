@@ -9,7 +9,7 @@ import type {
   TrapHandler,
 } from '@countervisor/contract';
 import { access } from './access/access.ts';
-import { Engine } from './engine/engine.ts';
+import { ATTENTION, Engine } from './engine/engine.ts';
 import { Handle } from './handle.ts';
 import type { CompiledArch } from './load/compile.ts';
 import type { Machine } from './machine.ts';
@@ -195,9 +195,10 @@ export class Domain {
 
   /** Stores to guest memory from outside the guest: decoded code notices. */
   writeMemory(physical: bigint, size: 1 | 2 | 4 | 8, value: bigint): boolean {
+    if (!this.memory.write(physical, size, value)) return false;
     const at = this.memory.host(physical);
-    if (at < 0 || !this.memory.write(physical, size, value)) return false;
     this.engine.touch(at);
+    this.engine.touch(at + size - 1);
     return true;
   }
 
@@ -239,7 +240,7 @@ export class Domain {
   end(reason: string, status: number): void {
     if (this.ended !== undefined) return;
     this.ended = { reason, status };
-    for (const v of this.vcpus) this.machine.attend(v, 32);
+    for (const v of this.vcpus) this.machine.attend(v, ATTENTION.leave);
     this.machine.events.tell('exit', { domain: this.name, reason, status, icount: this.instructions() });
   }
 

@@ -37,36 +37,47 @@ export class DomainMemory {
     this.watched = new Uint8Array(layout.bytes / PAGE);
   }
 
-  /** Host offset of the page that holds a guest-physical address, or -1. */
-  page(physical: bigint): number {
+  /** Host offset of a guest-physical byte, or -1. */
+  host(physical: bigint): number {
     let offset = this.layout.ram;
-    for (const range of this.ranges) {
-      const at = physical - range.base;
-      // Not by bits: an offset may have more than 31.
-      if (at >= 0n && at < BigInt(range.bytes)) return offset + Number(at) - (Number(at) % PAGE);
-      offset += range.bytes;
+    for (const { base, bytes } of this.ranges) {
+      const at = Number(physical - base);
+      if (at >= 0 && at < bytes) return offset + at;
+      offset += bytes;
     }
     return -1;
   }
 
-  /** Host offset of a guest-physical byte, or -1. */
-  host(physical: bigint): number {
-    const page = this.page(physical);
-    return page < 0 ? -1 : page + Number(physical & 0xfffn);
+  /** Host offset of the page that holds a guest-physical address, or -1. */
+  page(physical: bigint): number {
+    const at = this.host(physical);
+    return at < 0 ? -1 : at - (at % PAGE);
+  }
+
+  /** Host offset of `size` bytes when all of them are contiguous memory, or -1. */
+  #contiguous(physical: bigint, size: number): number {
+    let offset = this.layout.ram;
+    for (const { base, bytes } of this.ranges) {
+      const at = Number(physical - base);
+      if (at >= 0 && at < bytes) {
+        if (at + size <= bytes) return offset + at;
+        return this.host(physical + BigInt(size - 1)) === offset + at + size - 1 ? offset + at : -1;
+      }
+      offset += bytes;
+    }
+    return -1;
   }
 
   /** A view of guest-physical bytes when all of them are contiguous memory. */
   slice(physical: bigint, length: number): Uint8Array | undefined {
     if (length < 0 || length > this.bytes.length) return undefined;
-    const at = this.host(physical);
-    if (at < 0) return undefined;
-    if (length > 0 && this.host(physical + BigInt(length - 1)) !== at + length - 1) return undefined;
-    return this.bytes.subarray(at, at + length);
+    const at = this.#contiguous(physical, length);
+    return at < 0 ? undefined : this.bytes.subarray(at, at + length);
   }
 
   read(physical: bigint, size: 1 | 2 | 4 | 8): bigint | undefined {
-    const at = this.slice(physical, size)?.byteOffset;
-    if (at === undefined) return undefined;
+    const at = this.#contiguous(physical, size);
+    if (at < 0) return undefined;
     switch (size) {
       case 1:
         return BigInt(this.view.getUint8(at));
@@ -80,9 +91,21 @@ export class DomainMemory {
   }
 
   write(physical: bigint, size: 1 | 2 | 4 | 8, value: bigint): boolean {
-    const at = this.slice(physical, size)?.byteOffset;
-    if (at === undefined) return false;
-    for (let i = 0; i < size; i++) this.bytes[at + i] = Number((value >> BigInt(8 * i)) & 0xffn);
+    const at = this.#contiguous(physical, size);
+    if (at < 0) return false;
+    switch (size) {
+      case 1:
+        this.view.setUint8(at, Number(value & 0xffn));
+        break;
+      case 2:
+        this.view.setUint16(at, Number(value & 0xffffn), true);
+        break;
+      case 4:
+        this.view.setUint32(at, Number(value & 0xffff_ffffn), true);
+        break;
+      default:
+        this.view.setBigUint64(at, value, true);
+    }
     return true;
   }
 }
