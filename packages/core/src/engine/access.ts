@@ -89,14 +89,6 @@ export function slowStore(x: Engine, lo: number, hi: number, shape: AccessShape)
 
 /** Would the access fault? Asks for every page it touches, changes nothing but the soft-TLB. */
 export function probe(x: Engine, lo: number, hi: number, size: number, write: boolean, shape: AccessShape): number {
-  const grain = Math.max(shape.size, shape.align ?? 1);
-  if (
-    (lo & (grain - 1)) === 0 &&
-    (lo & (PAGE - 1)) + size <= PAGE &&
-    shape.level === undefined &&
-    x.knows(lo, hi, write)
-  )
-    return 0;
   const kind = write ? 'write' : 'read';
   if (!aligned(x, lo, hi, 1, shape, kind)) return FAULT;
   const level = shape.level ?? x.v.level;

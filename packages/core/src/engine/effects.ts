@@ -129,6 +129,13 @@ export function effectStep(x: Engine, op: Op, place: Placing): Step {
       const d = place(op.op === 'load' ? op.to : op.value);
       return makeStep(kindOf(op.op), { d, a: place(op.at), b: place(ZERO), c: shape.size - 1, shape });
     }
+    case 'probe': {
+      const { shape, size, write } = op;
+      if (shape.level !== undefined) break;
+      const c = Math.max(shape.size, shape.align ?? 1) - 1;
+      // `hi` is the tag of the kind of access, counted from the entry's first.
+      return makeStep(kindOf('probe'), { a: place(op.at), c, lo: size, hi: write ? 2 : 0, shape });
+    }
     case 'skip':
       return makeStep(kindOf('skip'), { a: place(op.unless) });
     case 'jump':

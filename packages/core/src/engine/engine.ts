@@ -192,14 +192,6 @@ export class Engine<V extends Running = Running> {
     }
   }
 
-  /** Does the soft-TLB answer for reads, or writes, of this page? Then they don't fault. */
-  knows(lo: number, hi: number, write: boolean): boolean {
-    const { m } = this;
-    const page = lo >>> 12;
-    const e = this.tlb + (page & (TLB_ENTRIES - 1)) * TLB_WORDS + (write ? 2 : 0);
-    return m[e] === ((hi << 20) | page) && m[e + 1] === hi >>> 12;
-  }
-
   emit(signal: number, amount: number): void {
     this.extra[signal] = (this.extra[signal] as number) + amount;
     if ((this.critical >>> signal) & 1) this.attention |= ATTENTION.pmu;

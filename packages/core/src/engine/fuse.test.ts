@@ -69,7 +69,9 @@ const CASES: readonly (readonly [name: string, steps: number, lift: Lift])[] = [
     [`test ${w}, kept over an input`, 1, (b) => test(b, a(b), c(b), w, 'RAX')],
     [`branch if equal ${w}`, 1, (b) => b.branch(b.eq(a(b), b.constant(0), w), TARGET)],
     [`branch if unequal ${w}`, 1, (b) => b.branch(b.ne(a(b), b.constant(0), w), TARGET)],
-    [`branch if equal to another ${w}`, 2, (b) => b.branch(b.eq(a(b), c(b), w), TARGET)],
+    [`branch if equal to another ${w}`, w === 64 ? 1 : 2, (b) => b.branch(b.eq(a(b), c(b), w), TARGET)],
+    [`branch if below ${w}`, w === 64 ? 1 : 2, (b) => b.branch(b.ltu(a(b), c(b), w), TARGET)],
+    [`branch if not above ${w}`, w === 64 ? 1 : 2, (b) => b.branch(b.leu(a(b), c(b), w), TARGET)],
     [
       `branch on a kept comparison ${w}`,
       3,
@@ -81,6 +83,39 @@ const CASES: readonly (readonly [name: string, steps: number, lift: Lift])[] = [
     ],
   ]),
   ['branch', 1, (b) => b.branch(a(b), TARGET)],
+  ['branch if unequal to another', 1, (b) => b.branch(b.ne(a(b), c(b)), TARGET)],
+  ['branch if less', 2, (b) => b.branch(b.lts(a(b), c(b)), TARGET)],
+  ['branch if bits', 1, (b) => b.branch(b.and(a(b), c(b)), TARGET)],
+  ['branch if no bits', 1, (b) => b.branch(b.eq(b.and(a(b), c(b)), b.constant(0)), TARGET)],
+  ['branch if no bits of a word', 2, (b) => b.branch(b.eq(b.and(a(b), c(b)), b.constant(0), 32), TARGET)],
+  ['branch if bits are one', 2, (b) => b.branch(b.eq(b.and(a(b), c(b)), b.constant(1)), TARGET)],
+  [
+    'branch if no bits, which are kept',
+    3,
+    (b) => {
+      const bits = b.and(a(b), c(b));
+      b.set('RCX', bits);
+      b.branch(b.eq(bits, b.constant(0)), TARGET);
+    },
+  ],
+  [
+    'a probe and two stores',
+    5,
+    (b) => {
+      const to = b.add(at(b), b.constant(DATA));
+      b.probe(to, 16, true, { size: 8 });
+      b.store(to, c(b), { size: 8 });
+      b.store(b.add(to, b.constant(8)), a(b), { size: 8 });
+    },
+  ],
+  [
+    'a probe that faults, a store behind it',
+    3,
+    (b) => {
+      b.probe(a(b), 8, true, { size: 8 });
+      b.store(b.add(at(b), b.constant(DATA)), c(b), { size: 8 });
+    },
+  ],
   ['jump', 1, (b) => b.jump(b.constant(TARGET))],
   ['jump to a register', 1, (b) => b.jump(a(b))],
   ['bits, then a region', 2, (b) => b.when(b.and(a(b), b.constant(0xff)), () => b.set('RCX', c(b)))],

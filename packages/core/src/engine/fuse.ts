@@ -1,5 +1,5 @@
 /**
- * Ops that often stand together, as one step: flags of a difference or of a conjunction, a branch on a comparison with 0, an address sum and its
+ * Ops that often stand together, as one step: flags of a difference or of a conjunction, a branch on a comparison, an address sum and its
  * access. What the ops between them leave in temporaries is not kept, so nothing else of the instruction may use it.
  */
 import type { Op, Operand } from '@countervisor/contract';
@@ -106,15 +106,34 @@ function test(ops: readonly Op[], i: number, place: Placing): Fusion | undefined
   return { length, step: makeStep(kindOf(`test${width}`), { d, a: place(a), b: place(b), flags }) };
 }
 
-/** Equal or unequal to 0, and a branch on that. */
+/** Comparisons of 64 bits, and the branches on them. */
+const BRANCHES: Readonly<Record<string, string>> = {
+  eq: 'branchEqual',
+  ne: 'branchUnequal',
+  ltu: 'branchBelow',
+  leu: 'branchNotAbove',
+  and: 'branchBits',
+};
+
+/** A comparison, or some bits of a value, or a comparison of those with 0; and a branch on that. */
 function branch(ops: readonly Op[], i: number, place: Placing): Fusion | undefined {
   const condition = ops[i];
-  const jump = ops[i + 1];
-  if (condition === undefined || jump?.op !== 'branch') return undefined;
-  if ((condition.op !== 'eq' && condition.op !== 'ne') || !isConstant(condition.b, 0n)) return undefined;
-  if (!same(condition.to, jump.when) || !isOwn(condition.to, ops, i, i + 2)) return undefined;
-  const kind = kindOf(`${condition.op === 'eq' ? 'branchUnless' : 'branch'}${condition.width}`);
-  return { length: 2, step: makeStep(kind, { a: place(condition.a), ...target(jump.to) }) };
+  if (condition === undefined || !('width' in condition) || condition.b === undefined) return undefined;
+  const { op, width, a, b, to } = condition;
+  const zero = pure(ops, i + 1, 'eq', 64);
+  const inverted = op === 'and' && same(zero?.a, to) && isConstant(zero?.b, 0n);
+  const length = inverted ? 3 : 2;
+  const jump = ops[i + length - 1];
+  if (jump?.op !== 'branch' || !same(jump.when, inverted ? zero?.to : to)) return undefined;
+  if (![to, jump.when].every((o) => isOwn(o, ops, i, i + length))) return undefined;
+  const goes = { a: place(a), ...target(jump.to) };
+  if ((op === 'eq' || op === 'ne') && isConstant(b, 0n)) {
+    return { length, step: makeStep(kindOf(`${op === 'eq' ? 'branchUnless' : 'branch'}${width}`), goes) };
+  }
+  const name = inverted ? 'branchNoBits' : BRANCHES[op];
+  return name === undefined || width !== 64
+    ? undefined
+    : { length, step: makeStep(kindOf(name), { ...goes, b: place(b) }) };
 }
 
 /** Some bits of a value, and a skip without them. */

@@ -6,7 +6,7 @@
  */
 import type { AccessShape } from '@countervisor/contract';
 import { SIGNAL_INDEX } from '../pmu/classes.ts';
-import { slowLoad, slowStore } from './access.ts';
+import { probe, slowLoad, slowStore } from './access.ts';
 import type { Engine } from './engine.ts';
 import { CODE, type Flags, type Step } from './step.ts';
 
@@ -49,6 +49,7 @@ export const KINDS: readonly string[] = [
   'mul32',
   'load',
   'store',
+  'probe',
   'skip',
   'skipBits',
   'jump',
@@ -57,27 +58,32 @@ export const KINDS: readonly string[] = [
   'branch32',
   'branchUnless64',
   'branchUnless32',
+  'branchEqual',
+  'branchUnequal',
+  'branchBits',
+  'branchNoBits',
+  'branchBelow',
+  'branchNotAbove',
   'compare32',
   'compare64',
   'test32',
   'test64',
 ];
 
-const MASK = 0x3fff_ffff;
-const TAKEN = SIGNAL_INDEX.taken;
-const JUMPED = CODE.jumped;
-
 /** Performs a chain of steps for the vCPU whose block starts at word `base`. 0: all were done; else a `CODE`. */
 export function perform(x: Engine, first: Step | undefined, base: number): number {
   const { m, bytes, halves } = x;
+  // Constants of the function, not of the module: the JavaScript engine knows their values then, however modules were bundled.
+  const MASK = 0x3fff_ffff;
+  const TAKEN = SIGNAL_INDEX.taken;
   const s = base | 0;
   let o = first;
   while (o !== undefined) {
     switch (o.kind) {
       // copy64
       case 1: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
         const lo = m[a] as number;
         m[d + 1] = m[a + 1] as number;
         m[d] = lo;
@@ -85,9 +91,9 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
       }
       // add64
       case 2: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         const al = m[a] as number;
         const lo = (al + (m[b] as number)) | 0;
         m[d + 1] = (m[a + 1] as number) + (m[b + 1] as number) + (lo >>> 0 < al >>> 0 ? 1 : 0);
@@ -96,18 +102,18 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
       }
       // add32
       case 3: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         m[d] = (m[a] as number) + (m[b] as number);
         m[d + 1] = 0;
         break;
       }
       // sub64
       case 4: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         const al = m[a] as number;
         const bl = m[b] as number;
         m[d + 1] = (m[a + 1] as number) - (m[b + 1] as number) - (al >>> 0 < bl >>> 0 ? 1 : 0);
@@ -116,18 +122,18 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
       }
       // sub32
       case 5: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         m[d] = (m[a] as number) - (m[b] as number);
         m[d + 1] = 0;
         break;
       }
       // and64
       case 6: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         const lo = (m[a] as number) & (m[b] as number);
         m[d + 1] = (m[a + 1] as number) & (m[b + 1] as number);
         m[d] = lo;
@@ -135,18 +141,18 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
       }
       // and32
       case 7: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         m[d] = (m[a] as number) & (m[b] as number);
         m[d + 1] = 0;
         break;
       }
       // or64
       case 8: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         const lo = (m[a] as number) | (m[b] as number);
         m[d + 1] = (m[a + 1] as number) | (m[b + 1] as number);
         m[d] = lo;
@@ -154,18 +160,18 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
       }
       // or32
       case 9: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         m[d] = (m[a] as number) | (m[b] as number);
         m[d + 1] = 0;
         break;
       }
       // xor64
       case 10: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         const lo = (m[a] as number) ^ (m[b] as number);
         m[d + 1] = (m[a + 1] as number) ^ (m[b + 1] as number);
         m[d] = lo;
@@ -173,18 +179,18 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
       }
       // xor32
       case 11: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         m[d] = (m[a] as number) ^ (m[b] as number);
         m[d + 1] = 0;
         break;
       }
       // shl64
       case 12: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         const n = (m[b] as number) & 63;
         const al = m[a] as number;
         const ah = m[a + 1] as number;
@@ -199,18 +205,18 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
       }
       // shl32
       case 13: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         m[d] = (m[a] as number) << (m[b] as number);
         m[d + 1] = 0;
         break;
       }
       // shr64
       case 14: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         const n = (m[b] as number) & 63;
         const al = m[a] as number;
         const ah = m[a + 1] as number;
@@ -225,18 +231,18 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
       }
       // shr32
       case 15: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         m[d] = (m[a] as number) >>> (m[b] as number);
         m[d + 1] = 0;
         break;
       }
       // sar64
       case 16: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         const n = (m[b] as number) & 63;
         const al = m[a] as number;
         const ah = m[a + 1] as number;
@@ -251,18 +257,18 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
       }
       // sar32
       case 17: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         m[d] = (m[a] as number) >> (m[b] as number);
         m[d + 1] = 0;
         break;
       }
       // eq64
       case 18: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         const al = m[a] as number;
         const ah = m[a + 1] as number;
         const bl = m[b] as number;
@@ -273,18 +279,18 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
       }
       // eq32
       case 19: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         m[d] = (m[a] as number) === (m[b] as number) ? 1 : 0;
         m[d + 1] = 0;
         break;
       }
       // ne64
       case 20: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         const al = m[a] as number;
         const ah = m[a + 1] as number;
         const bl = m[b] as number;
@@ -295,18 +301,18 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
       }
       // ne32
       case 21: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         m[d] = (m[a] as number) !== (m[b] as number) ? 1 : 0;
         m[d + 1] = 0;
         break;
       }
       // ltu64
       case 22: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         const al = m[a] as number;
         const ah = m[a + 1] as number;
         const bl = m[b] as number;
@@ -317,18 +323,18 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
       }
       // ltu32
       case 23: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         m[d] = (m[a] as number) >>> 0 < (m[b] as number) >>> 0 ? 1 : 0;
         m[d + 1] = 0;
         break;
       }
       // leu64
       case 24: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         const al = m[a] as number;
         const ah = m[a + 1] as number;
         const bl = m[b] as number;
@@ -339,18 +345,18 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
       }
       // leu32
       case 25: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         m[d] = (m[a] as number) >>> 0 <= (m[b] as number) >>> 0 ? 1 : 0;
         m[d + 1] = 0;
         break;
       }
       // lts64
       case 26: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         const al = m[a] as number;
         const ah = m[a + 1] as number;
         const bl = m[b] as number;
@@ -361,19 +367,19 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
       }
       // lts32
       case 27: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         m[d] = (m[a] as number) < (m[b] as number) ? 1 : 0;
         m[d + 1] = 0;
         break;
       }
       // select64
       case 28: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
-        const c = (s & (o.c >> 31)) + (o.c & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
+        const c = ((s & (o.c >> 31)) + (o.c & MASK)) | 0;
         const from = (m[a] as number) !== 0 || (m[a + 1] as number) !== 0 ? b : c;
         const lo = m[from] as number;
         m[d + 1] = m[from + 1] as number;
@@ -382,42 +388,42 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
       }
       // select32
       case 29: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
-        const c = (s & (o.c >> 31)) + (o.c & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
+        const c = ((s & (o.c >> 31)) + (o.c & MASK)) | 0;
         m[d] = m[(m[a] as number) !== 0 || (m[a + 1] as number) !== 0 ? b : c] as number;
         m[d + 1] = 0;
         break;
       }
       // zext8
       case 30: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
         m[d] = (m[a] as number) & 0xff;
         m[d + 1] = 0;
         break;
       }
       // zext16
       case 31: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
         m[d] = (m[a] as number) & 0xffff;
         m[d + 1] = 0;
         break;
       }
       // zext32
       case 32: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
         m[d] = m[a] as number;
         m[d + 1] = 0;
         break;
       }
       // sext32
       case 33: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
         const v = m[a] as number;
         m[d] = v;
         m[d + 1] = v >> 31;
@@ -425,18 +431,18 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
       }
       // mul32
       case 34: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         m[d] = Math.imul(m[a] as number, m[b] as number);
         m[d + 1] = 0;
         break;
       }
       // load
       case 35: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         const al = m[a] as number;
         const lo = (al + (m[b] as number)) | 0;
         const hi = ((m[a + 1] as number) + (m[b + 1] as number) + (lo >>> 0 < al >>> 0 ? 1 : 0)) | 0;
@@ -460,9 +466,9 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
       }
       // store
       case 36: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         const al = m[a] as number;
         const lo = (al + (m[b] as number)) | 0;
         const hi = ((m[a + 1] as number) + (m[b + 1] as number) + (lo >>> 0 < al >>> 0 ? 1 : 0)) | 0;
@@ -483,9 +489,26 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
         if (code !== 0) return code;
         break;
       }
-      // skip
+      // probe
       case 37: {
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const lo = m[a] as number;
+        const hi = m[a + 1] as number;
+        const e = x.tlb + ((lo >>> 12) & 255) * 8 + o.hi;
+        if (
+          (lo & o.c) === 0 &&
+          (lo & 4095) + o.lo <= 4096 &&
+          m[e] === ((hi << 20) | (lo >>> 12)) &&
+          m[e + 1] === hi >>> 12
+        )
+          break;
+        const code = probe(x, lo, hi, o.lo, o.hi !== 0, o.shape as AccessShape);
+        if (code !== 0) return code;
+        break;
+      }
+      // skip
+      case 38: {
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
         if (m[a] === 0 && m[a + 1] === 0) {
           o = o.past;
           continue;
@@ -493,9 +516,9 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
         break;
       }
       // skipBits
-      case 38: {
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+      case 39: {
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         if (((m[a] as number) & (m[b] as number)) === 0 && ((m[a + 1] as number) & (m[b + 1] as number)) === 0) {
           o = o.past;
           continue;
@@ -503,68 +526,132 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
         break;
       }
       // jump
-      case 39: {
+      case 40: {
         m[s + x.pcWord] = o.lo;
         m[s + x.pcWord + 1] = o.hi;
-        return JUMPED;
+        return CODE.jumped;
       }
       // jumpTo
-      case 40: {
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
+      case 41: {
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
         const lo = m[a] as number;
         m[s + x.pcWord + 1] = m[a + 1] as number;
         m[s + x.pcWord] = lo;
-        return JUMPED;
+        return CODE.jumped;
       }
       // branch64
-      case 41: {
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
+      case 42: {
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
         if (m[a] === 0 && m[a + 1] === 0) break;
         x.emit(TAKEN, 1);
         m[s + x.pcWord] = o.lo;
         m[s + x.pcWord + 1] = o.hi;
-        return JUMPED;
+        return CODE.jumped;
       }
       // branch32
-      case 42: {
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
+      case 43: {
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
         if (m[a] === 0) break;
         x.emit(TAKEN, 1);
         m[s + x.pcWord] = o.lo;
         m[s + x.pcWord + 1] = o.hi;
-        return JUMPED;
+        return CODE.jumped;
       }
       // branchUnless64
-      case 43: {
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
+      case 44: {
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
         if (m[a] !== 0 || m[a + 1] !== 0) break;
         x.emit(TAKEN, 1);
         m[s + x.pcWord] = o.lo;
         m[s + x.pcWord + 1] = o.hi;
-        return JUMPED;
+        return CODE.jumped;
       }
       // branchUnless32
-      case 44: {
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
+      case 45: {
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
         if (m[a] !== 0) break;
         x.emit(TAKEN, 1);
         m[s + x.pcWord] = o.lo;
         m[s + x.pcWord + 1] = o.hi;
-        return JUMPED;
+        return CODE.jumped;
+      }
+      // branchEqual
+      case 46: {
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
+        if (m[a] !== m[b] || m[a + 1] !== m[b + 1]) break;
+        x.emit(TAKEN, 1);
+        m[s + x.pcWord] = o.lo;
+        m[s + x.pcWord + 1] = o.hi;
+        return CODE.jumped;
+      }
+      // branchUnequal
+      case 47: {
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
+        if (m[a] === m[b] && m[a + 1] === m[b + 1]) break;
+        x.emit(TAKEN, 1);
+        m[s + x.pcWord] = o.lo;
+        m[s + x.pcWord + 1] = o.hi;
+        return CODE.jumped;
+      }
+      // branchBits
+      case 48: {
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
+        if (((m[a] as number) & (m[b] as number)) === 0 && ((m[a + 1] as number) & (m[b + 1] as number)) === 0) break;
+        x.emit(TAKEN, 1);
+        m[s + x.pcWord] = o.lo;
+        m[s + x.pcWord + 1] = o.hi;
+        return CODE.jumped;
+      }
+      // branchNoBits
+      case 49: {
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
+        if (((m[a] as number) & (m[b] as number)) !== 0 || ((m[a + 1] as number) & (m[b + 1] as number)) !== 0) break;
+        x.emit(TAKEN, 1);
+        m[s + x.pcWord] = o.lo;
+        m[s + x.pcWord + 1] = o.hi;
+        return CODE.jumped;
+      }
+      // branchBelow
+      case 50: {
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
+        const ah = (m[a + 1] as number) >>> 0;
+        const bh = (m[b + 1] as number) >>> 0;
+        if (ah === bh ? (m[a] as number) >>> 0 >= (m[b] as number) >>> 0 : ah > bh) break;
+        x.emit(TAKEN, 1);
+        m[s + x.pcWord] = o.lo;
+        m[s + x.pcWord + 1] = o.hi;
+        return CODE.jumped;
+      }
+      // branchNotAbove
+      case 51: {
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
+        const ah = (m[a + 1] as number) >>> 0;
+        const bh = (m[b + 1] as number) >>> 0;
+        if (ah === bh ? (m[a] as number) >>> 0 > (m[b] as number) >>> 0 : ah > bh) break;
+        x.emit(TAKEN, 1);
+        m[s + x.pcWord] = o.lo;
+        m[s + x.pcWord + 1] = o.hi;
+        return CODE.jumped;
       }
       // compare32
-      case 45: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+      case 52: {
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         const al = m[a] as number;
         const bl = m[b] as number;
         const r = (al - bl) | 0;
         const f = o.flags as Flags;
-        const n = (s & (f.n >> 31)) + (f.n & MASK);
-        const z = (s & (f.z >> 31)) + (f.z & MASK);
-        const c = (s & (f.c >> 31)) + (f.c & MASK);
-        const v = (s & (f.v >> 31)) + (f.v & MASK);
+        const n = ((s & (f.n >> 31)) + (f.n & MASK)) | 0;
+        const z = ((s & (f.z >> 31)) + (f.z & MASK)) | 0;
+        const c = ((s & (f.c >> 31)) + (f.c & MASK)) | 0;
+        const v = ((s & (f.v >> 31)) + (f.v & MASK)) | 0;
         m[d] = r;
         m[d + 1] = 0;
         m[n] = r >>> 31;
@@ -578,10 +665,10 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
         break;
       }
       // compare64
-      case 46: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+      case 53: {
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         const al = m[a] as number;
         const ah = m[a + 1] as number;
         const bl = m[b] as number;
@@ -590,10 +677,10 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
         const l = (al - bl) | 0;
         const h = (ah - bh - (below ? 1 : 0)) | 0;
         const f = o.flags as Flags;
-        const n = (s & (f.n >> 31)) + (f.n & MASK);
-        const z = (s & (f.z >> 31)) + (f.z & MASK);
-        const c = (s & (f.c >> 31)) + (f.c & MASK);
-        const v = (s & (f.v >> 31)) + (f.v & MASK);
+        const n = ((s & (f.n >> 31)) + (f.n & MASK)) | 0;
+        const z = ((s & (f.z >> 31)) + (f.z & MASK)) | 0;
+        const c = ((s & (f.c >> 31)) + (f.c & MASK)) | 0;
+        const v = ((s & (f.v >> 31)) + (f.v & MASK)) | 0;
         m[d] = l;
         m[d + 1] = h;
         m[n] = h >>> 31;
@@ -607,16 +694,16 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
         break;
       }
       // test32
-      case 47: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+      case 54: {
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         const l = (m[a] as number) & (m[b] as number);
         const f = o.flags as Flags;
-        const n = (s & (f.n >> 31)) + (f.n & MASK);
-        const z = (s & (f.z >> 31)) + (f.z & MASK);
-        const c = (s & (f.c >> 31)) + (f.c & MASK);
-        const v = (s & (f.v >> 31)) + (f.v & MASK);
+        const n = ((s & (f.n >> 31)) + (f.n & MASK)) | 0;
+        const z = ((s & (f.z >> 31)) + (f.z & MASK)) | 0;
+        const c = ((s & (f.c >> 31)) + (f.c & MASK)) | 0;
+        const v = ((s & (f.v >> 31)) + (f.v & MASK)) | 0;
         m[d] = l;
         m[d + 1] = 0;
         m[n] = l >>> 31;
@@ -630,17 +717,17 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
         break;
       }
       // test64
-      case 48: {
-        const d = (s & (o.d >> 31)) + (o.d & MASK);
-        const a = (s & (o.a >> 31)) + (o.a & MASK);
-        const b = (s & (o.b >> 31)) + (o.b & MASK);
+      case 55: {
+        const d = ((s & (o.d >> 31)) + (o.d & MASK)) | 0;
+        const a = ((s & (o.a >> 31)) + (o.a & MASK)) | 0;
+        const b = ((s & (o.b >> 31)) + (o.b & MASK)) | 0;
         const l = (m[a] as number) & (m[b] as number);
         const h = (m[a + 1] as number) & (m[b + 1] as number);
         const f = o.flags as Flags;
-        const n = (s & (f.n >> 31)) + (f.n & MASK);
-        const z = (s & (f.z >> 31)) + (f.z & MASK);
-        const c = (s & (f.c >> 31)) + (f.c & MASK);
-        const v = (s & (f.v >> 31)) + (f.v & MASK);
+        const n = ((s & (f.n >> 31)) + (f.n & MASK)) | 0;
+        const z = ((s & (f.z >> 31)) + (f.z & MASK)) | 0;
+        const c = ((s & (f.c >> 31)) + (f.c & MASK)) | 0;
+        const v = ((s & (f.v >> 31)) + (f.v & MASK)) | 0;
         m[d] = l;
         m[d + 1] = h;
         m[n] = h >>> 31;

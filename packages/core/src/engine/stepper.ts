@@ -26,6 +26,7 @@ export function step(x: Engine, budget: number): number {
   const { s } = x.v;
   const pcAt = s + x.pcWord;
   const below = (1 << grainBits) - 1;
+  const { jumped } = CODE;
   let used = 0;
   let lo = m[pcAt] as number;
   let hi = m[pcAt + 1] as number;
@@ -69,7 +70,7 @@ export function step(x: Engine, budget: number): number {
         }
       }
       lo = next;
-    } else if (code === CODE.jumped) {
+    } else if (code === jumped) {
       const next = m[pcAt] as number;
       const nextHi = m[pcAt + 1] as number;
       if ((lo ^ next) >>> 12 !== 0 || hi !== nextHi || (next & below) !== 0) page = undefined;
