@@ -132,6 +132,7 @@ describe('the law of lifts: what can stop an instruction comes before what it ch
       },
     ],
     ['probes more than a page', /probes 4097 bytes/, (b) => b.probe(at(b), 4097, false)],
+    ['extends to less', /extends 64 bits to 32/, (b) => b.load(at(b), { size: 8, signed: true, width: 32 })],
     ['leaves an input out', /gives add no second input/, (b) => (b.add as (a: Value) => Value)(b.get('RAX'))],
     ['leaves every input out', /gives not no first input/, (b) => (b.not as () => Value)()],
   ];

@@ -214,6 +214,9 @@ class OpBuilder {
 
   load(at: Value, shape: AccessShape): Value {
     this.#mayStopAt('a load', this.#probed);
+    if (shape.signed === true && 8 * shape.size > (shape.width ?? 64)) {
+      throw this.#refuse(`extends ${8 * shape.size} bits to ${shape.width}`);
+    }
     const to = this.#temporary();
     this.#push({ op: 'load', to, at: this.#operand(at), shape });
     return this.#value(to);

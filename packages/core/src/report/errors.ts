@@ -112,7 +112,7 @@ export const ERRORS = {
   CV_LIFT: (f: { instruction: string; problem: string }): Said =>
     said(
       `The lift of ${f.instruction} ${f.problem}.`,
-      'Correct its row: whatever can fault or trap comes before the first set, and every name is one of the tables.',
+      'Correct its row: whatever can fault or trap comes before the first change (a set, a count, a store that no probe has tried), and every name is one of the tables.',
     ),
 
   // — A CPU model ——————————————————————————————————————————————————————————————————————————————————————————————————————————
