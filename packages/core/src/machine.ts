@@ -23,6 +23,8 @@ export interface Work {
 
 export interface MachineConfig {
   readonly arch: Arch;
+  /** The same architecture, compiled already for the CPU model asked for: for whoever makes many machines of one kind. */
+  readonly compiled?: CompiledArch;
   /** `MODEL[,+feature,-feature]`. */
   readonly cpu?: string;
   readonly cpuSettings?: Readonly<Record<string, string | number | boolean>>;
@@ -44,12 +46,17 @@ export interface MachineConfig {
   readonly grants?: readonly string[];
 }
 
+function compiled(config: MachineConfig): CompiledArch {
+  const arch = load(config.arch, config.grants === undefined ? {} : { grants: config.grants });
+  return compile(arch, cpuModel(arch, config.cpu ?? arch.defaultCpu, config.cpuSettings));
+}
+
 const work = (w: Partial<Work> | undefined): Work => ({
   instructions: w?.instructions ?? 0,
   cycles: w?.cycles ?? w?.instructions ?? 0,
 });
 
-/** Exceptions in a row without one retired instruction, after which the domain is given up: its handlers fault themselves. */
+/** Exceptions or retries in a row without one retired instruction, after which the domain is given up. */
 const BARREN = 1000;
 
 export class Machine {
@@ -72,8 +79,7 @@ export class Machine {
   #folding = false;
 
   constructor(config: MachineConfig) {
-    const arch = load(config.arch, config.grants === undefined ? {} : { grants: config.grants });
-    this.arch = compile(arch, cpuModel(arch, config.cpu ?? arch.defaultCpu, config.cpuSettings));
+    this.arch = config.compiled ?? compiled(config);
     const name = config.personality ?? (Object.keys(config.arch.personalities)[0] as string);
     const personality = config.arch.personalities[name];
     if (personality === undefined) {
@@ -277,13 +283,25 @@ export class Machine {
     domain.engine.emit(SIGNAL_INDEX.exception, 1);
     this.arch.arch.isa.take(v.handle, exception);
     this.attend(v, ATTENTION.level | ATTENTION.interrupts | ATTENTION.pmu);
-    if (++v.barren < BARREN) return;
+    if (++v.barren < BARREN || domain.ended !== undefined) return;
     domain.diagnose(
       'CV_EXCEPTION_LOOP',
       `${domain.name}: vCPU ${v.index} took ${BARREN} exceptions in a row without retiring an instruction, the last one '${exception.kind}' to pc 0x${domain.pc(v).toString(16)}.`,
       "The guest's exception vectors fault themselves: check that they are in memory, mapped and executable.",
     );
     domain.end('exception-loop', 0);
+  }
+
+  /** A handler asks for the instruction to be run again. */
+  retry(v: VcpuRuntime, cause: string): void {
+    const { domain } = v;
+    if (++v.barren < BARREN) return;
+    domain.diagnose(
+      'CV_RETRIED_FOR_EVER',
+      `${domain.name}: the handler of '${cause}' has asked ${BARREN} times in a row for the instruction at pc 0x${domain.pc(v).toString(16)} to be run again.`,
+      "Correct the handler: 'retry' is for an obstacle that it has removed.",
+    );
+    domain.end('retry-loop', 0);
   }
 
   /** A policy's name, checked against what the architecture offers. */

@@ -28,7 +28,7 @@ export interface DomainReport {
 }
 
 /** Endings that the guest did not choose. */
-const FAULTS: ReadonlySet<string> = new Set(['exception-loop', 'waits-for-ever', 'crash', 'unmodelled']);
+const FAULTS: ReadonlySet<string> = new Set(['exception-loop', 'retry-loop', 'waits-for-ever', 'crash', 'unmodelled']);
 
 function counters(domain: Domain): CounterReport[][] {
   const { arch } = domain;

@@ -21,7 +21,7 @@ export interface Settled {
 }
 
 /** What an outcome does to the vCPU. */
-function settle(v: VcpuRuntime, outcome: Outcome): Settled {
+function settle(v: VcpuRuntime, cause: CompiledCause, outcome: Outcome): Settled {
   switch (outcome.then) {
     case 'complete':
       return {
@@ -30,6 +30,7 @@ function settle(v: VcpuRuntime, outcome: Outcome): Settled {
         ...(outcome.why !== undefined && { why: outcome.why }),
       };
     case 'retry':
+      v.domain.machine.retry(v, cause.name);
       return { code: CODE.stopped, ...(outcome.why !== undefined && { why: outcome.why }) };
     case 'inject':
       v.domain.engine.fault = outcome.exception;
@@ -96,5 +97,5 @@ export function dispatch(v: VcpuRuntime, cause: CompiledCause, stop: Stop): Sett
       icount: machine.icount(v),
     });
   }
-  return settle(v, outcome);
+  return settle(v, cause, outcome);
 }
