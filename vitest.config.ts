@@ -11,7 +11,8 @@ const fromSource: ViteUserConfig = {
 const project = (name: string) => ({
   ...fromSource,
   root: `packages/${name}`,
-  test: { name, include: ['src/**/*.test.ts'] },
+  // Generous, since machines are shared: no test asserts a time.
+  test: { name, include: ['src/**/*.test.ts'], testTimeout: 60_000 },
 });
 
 export default defineConfig({
