@@ -26,7 +26,7 @@ async function run(args: readonly string[]): Promise<Seen> {
   return {
     domains: domains.map(({ switches: _, ...domain }) => domain),
     codes: domains.map(({ exit }) => exit?.code),
-    switches: domains.reduce((sum, domain) => sum + domain.switches, 0),
+    switches: domains.reduce((sum, domain) => sum + Number(domain.switches), 0),
     code,
   };
 }

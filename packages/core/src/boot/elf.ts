@@ -124,7 +124,7 @@ export function readElf(bytes: Uint8Array, file: string): ElfImage {
   // Counts that do not fit 16 bits stand in section header 0 (gABI, "ELF Header": e_phnum, e_shnum, e_shstrndx).
   const shoff = read.word(0, HEADER.shoff);
   if (shoff === 0n && half('shnum') !== 0) throw field('e_shoff', shoff, 'an offset, as e_shnum is not 0');
-  if (shoff !== 0n) table('section headers', 'shoff', 'shentsize', read.of(SECTION.bytes), 1);
+  if (shoff !== 0n) table('section headers', 'shoff', 'shentsize', read.of(SECTION.bytes), Math.max(1, half('shnum')));
   const first = shoff === 0n ? undefined : readSection(read, Number(shoff), 0);
   const extended = (
     name: 'phnum' | 'shnum' | 'shstrndx',
