@@ -9,8 +9,8 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type CountedRun, KERNELS, type Run, type Runner } from './bench/kernels.ts';
 import { CHILD, child, own } from './bench/own.ts';
-import { type Flavour, findQemu } from './bench/qemu.ts';
-import { compare, type Rates, text } from './bench/report.ts';
+import { type Flavour, findQemu, type Qemu } from './bench/qemu.ts';
+import { compare, type Measured, text } from './bench/report.ts';
 
 const HELP = `npm run bench -- [options]
   --rounds N      measured rounds (3)
@@ -20,39 +20,29 @@ const HELP = `npm run bench -- [options]
   --profile DIR   CPU profiles of our runs there`;
 
 /** CPU seconds that a run shall last, and the least that counts. */
-const GOAL = 0.8;
+const GOAL = 1.2;
 const LEAST = 0.5;
-/** What an engine does at first sight, MIPS; runs correct it. */
-const GUESS: Readonly<Record<Flavour | 'stepper', number>> = { stepper: 15, 'icount-singlestep': 40, icount: 400, tcg: 500 };
-const NAMES: Readonly<Record<Flavour, string>> = {
-  'icount-singlestep': 'qemu -icount -singlestep',
-  icount: 'qemu -icount',
-  tcg: 'qemu',
-};
 
-function usage(problem: string): never {
-  console.error(`${problem}\n${HELP}`);
-  process.exit(2);
+const FLAVOURS: readonly { readonly flavour: Flavour; readonly name: string; readonly guess: number }[] = [
+  { flavour: 'icount-singlestep', name: 'qemu -icount -singlestep', guess: 100 },
+  { flavour: 'icount', name: 'qemu -icount', guess: 500 },
+  { flavour: 'tcg', name: 'qemu', guess: 1000 },
+];
+
+interface Engine extends Measured {
+  readonly run: Runner;
+  /** MIPS of the last run; at first a guess. */
+  readonly speed: Map<string, number>;
+  /** What was measured, MIPS by kernel in the order of the rounds. */
+  readonly mips: Map<string, number[]>;
 }
 
-function options() {
-  try {
-    const { values, positionals } = parseArgs({
-      allowPositionals: true,
-      options: {
-        rounds: { type: 'string', default: '3' },
-        kernel: { type: 'string', multiple: true, default: [...KERNELS] },
-        mmu: { type: 'boolean', default: false },
-        json: { type: 'string' },
-        profile: { type: 'string' },
-        help: { type: 'boolean', default: false },
-      },
-    });
-    return { ...values, positionals };
-  } catch (error) {
-    return usage((error as Error).message);
-  }
-}
+const engine = (name: string, run: Runner, guess: number): Engine => ({
+  name,
+  run,
+  speed: new Map(KERNELS.map((kernel) => [kernel, guess])),
+  mips: new Map(),
+});
 
 /** A kernel's instructions between its marks: so many for the first time it does its work, and for each further time. */
 interface Count {
@@ -62,94 +52,122 @@ interface Count {
 
 const instructions = ({ first, further }: Count, repeat: number): number => first + (repeat - 1) * further;
 
-interface Engine {
-  readonly name: string;
-  readonly run: Runner;
-  readonly mips: Map<string, number>;
+function usage(problem: string): never {
+  console.error(`${problem}\n${HELP}`);
+  process.exit(2);
 }
 
-/** A run long enough to be believed: repeated with more work until it is. */
-async function measure(engine: Engine, kernel: string, count: Count, guess: number): Promise<Run> {
+function parsed() {
+  try {
+    return parseArgs({
+      options: {
+        rounds: { type: 'string', default: '3' },
+        kernel: { type: 'string', multiple: true, default: [...KERNELS] },
+        mmu: { type: 'boolean', default: false },
+        json: { type: 'string' },
+        profile: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    return usage((error as Error).message);
+  }
+}
+
+function options() {
+  const given = parsed();
+  if (given.help) {
+    console.log(HELP);
+    process.exit(0);
+  }
+  const rounds = Number(given.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1) usage(`--rounds needs a whole number above 0, not '${given.rounds}'.`);
+  const unknown = given.kernel.find((name) => !KERNELS.includes(name));
+  if (unknown !== undefined) usage(`There is no kernel '${unknown}'.`);
+  return { ...given, rounds, kernels: KERNELS.filter((name) => given.kernel.includes(name)) };
+}
+
+/** Counts a kernel's instructions, and makes sure that every engine computes the same. */
+async function count(engines: readonly Engine[], kernel: string): Promise<Count> {
+  const [ours, ...others] = engines as readonly [Engine, ...Engine[]];
+  const one = (await ours.run(kernel, 1)) as CountedRun;
+  const two = (await ours.run(kernel, 2)) as CountedRun;
+  for (const other of others) {
+    const { result } = await other.run(kernel, 2);
+    if (result === two.result) continue;
+    throw new Error(`${kernel}: under ${ours.name} the guest computes ${two.result}, under ${other.name} ${result}.`);
+  }
+  return { first: one.instructions, further: two.instructions - one.instructions };
+}
+
+/** One run that is long enough to be believed: done again with more work until it is. */
+async function measure({ name, run, speed, mips }: Engine, kernel: string, per: Count): Promise<Run> {
   for (;;) {
-    const mips = engine.mips.get(kernel) ?? guess;
-    const repeat = Math.max(1, Math.ceil((GOAL * mips * 1e6) / count.further));
-    const run = await engine.run(kernel, repeat);
-    engine.mips.set(kernel, instructions(count, repeat) / Math.max(run.seconds, 0.001) / 1e6);
-    if (run.seconds >= LEAST) return run;
+    const repeat = Math.max(1, Math.round((GOAL * (speed.get(kernel) as number) * 1e6) / per.further));
+    const done = await run(kernel, repeat);
+    const expected = instructions(per, repeat);
+    const counted = (done as Partial<CountedRun>).instructions ?? expected;
+    if (counted !== expected) {
+      throw new Error(`${kernel}: ${name} counts ${counted} instructions for ${repeat} times, not ${expected}.`);
+    }
+    const rate = expected / Math.max(done.seconds, 0.001) / 1e6;
+    speed.set(kernel, rate);
+    if (done.seconds < LEAST) continue;
+    mips.set(kernel, [...(mips.get(kernel) ?? []), rate]);
+    return done;
   }
 }
 
 async function main(): Promise<void> {
-  const given = options();
-  const rounds = Number(given.rounds);
-  if (given.help) return console.log(HELP);
-  if (!Number.isInteger(rounds) || rounds < 1) usage(`--rounds needs a whole number above 0, not ${given.rounds}.`);
-  const unknown = given.kernel.find((name) => !KERNELS.includes(name));
-  if (unknown !== undefined) usage(`There is no kernel ${unknown}.`);
-  if (given.positionals.length > 0) usage(`${given.positionals[0]} is no option.`);
-  const kernels = KERNELS.filter((name) => given.kernel.includes(name));
+  const { rounds, kernels, mmu, json, profile } = options();
+  const found = findQemu(mmu);
+  if (typeof found === 'string') console.error(found);
+  const qemu: Qemu | undefined = typeof found === 'string' ? undefined : found;
+  const nodeOptions = profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profile];
+  const engines = [engine('stepper', own(mmu, nodeOptions), 40)];
+  if (qemu) engines.push(...FLAVOURS.map(({ flavour, name, guess }) => engine(name, qemu.runner(flavour), guess)));
 
-  const profile = given.profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', given.profile];
-  const ours = own(given.mmu, profile);
-  const qemu = findQemu(given.mmu);
-  if (typeof qemu === 'string') console.error(qemu);
-  const flavours = typeof qemu === 'string' ? [] : (Object.keys(NAMES) as Flavour[]);
-  const engines: Engine[] = [
-    { name: 'stepper', run: ours, mips: new Map() },
-    ...flavours.map((flavour) => ({
-      name: NAMES[flavour],
-      run: (qemu as Exclude<typeof qemu, string>).runner(flavour),
-      mips: new Map(),
-    })),
-  ];
   const counts = new Map<string, Count>();
-  const rates: Record<string, Record<string, number[]>> = {};
-  const runs: { round: number; engine: string; kernel: string; run: Run; mips: number }[] = [];
+  const runs: (Run & { readonly round: number; readonly engine: string; readonly kernel: string })[] = [];
   try {
-    for (const kernel of kernels) {
-      const [one, two] = [await ours(kernel, 1), await ours(kernel, 2)];
-      counts.set(kernel, { first: one.instructions, further: two.instructions - one.instructions });
-      const theirs = await engines.at(-1)?.run(kernel, 2);
-      if (theirs?.result !== two.result) {
-        throw new Error(`${kernel}: the stepper's guest computes ${two.result}, ${engines.at(-1)?.name}'s ${theirs?.result}.`);
-      }
-    }
-    for (let round = 0; round < rounds; round++) {
+    for (const kernel of kernels) counts.set(kernel, await count(engines, kernel));
+    for (let round = 1; round <= rounds; round++) {
       for (const kernel of kernels) {
-        const count = counts.get(kernel) as Count;
-        for (const [i, engine] of engines.entries()) {
-          const run = await measure(engine, kernel, count, GUESS[i === 0 ? 'stepper' : (flavours[i - 1] as Flavour)]);
-          const expected = instructions(count, run.repeat);
-          const counted = (run as Partial<CountedRun>).instructions ?? expected;
-          if (counted !== expected) throw new Error(`${kernel}: ${counted} instructions for ${run.repeat} times, not ${expected}.`);
-          const mips = expected / run.seconds / 1e6;
-          const row = (rates[engine.name] ??= {});
-          (row[kernel] ??= []).push(mips);
-          runs.push({ round, engine: engine.name, kernel, run, mips });
-          if (process.stderr.isTTY) console.error(`${round + 1}/${rounds}  ${kernel}  ${engine.name}  ${mips.toPrecision(3)} MIPS`);
+        for (const one of engines) {
+          const run = await measure(one, kernel, counts.get(kernel) as Count);
+          runs.push({ round, engine: one.name, kernel, ...run });
+          const speed = (one.speed.get(kernel) as number).toPrecision(3);
+          if (process.stderr.isTTY) console.error(`${round}/${rounds}  ${kernel}  ${one.name}  ${speed} MIPS`);
         }
       }
     }
   } finally {
-    if (typeof qemu !== 'string') qemu.close();
+    qemu?.close();
   }
 
-  const comparisons = engines.slice(1).map((engine) => compare(rates as Rates, 'stepper', engine.name));
-  console.log(text(rates, comparisons));
-  if (given.json === undefined) return;
+  const [ours, ...others] = engines as [Engine, ...Engine[]];
+  const comparisons = others.map((other) => compare(ours, other, kernels));
+  console.log(text(engines, comparisons, kernels));
+  if (json === undefined) return;
   const all = {
     node: process.version,
-    qemu: typeof qemu === 'string' ? null : qemu.version,
-    mmu: given.mmu,
+    qemu: qemu?.version ?? null,
+    mmu,
     rounds,
     instructions: Object.fromEntries(counts),
-    mips: rates,
+    mips: Object.fromEntries(engines.map(({ name, mips }) => [name, Object.fromEntries(mips)])),
     comparisons,
     runs,
   };
-  writeFileSync(`${given.json}.part`, `${JSON.stringify(all, null, 2)}\n`);
-  renameSync(`${given.json}.part`, given.json);
+  writeFileSync(`${json}.part`, `${JSON.stringify(all, null, 2)}\n`);
+  renameSync(`${json}.part`, json);
 }
 
-if (process.argv[2] === CHILD) child(process.argv[3] as string, Number(process.argv[4]), process.argv.includes('--mmu'));
-else await main();
+if (process.argv[2] === CHILD) {
+  child(process.argv[3] as string, Number(process.argv[4]), process.argv.includes('--mmu'));
+} else {
+  await main().catch((error: Error) => {
+    console.error(error.message);
+    process.exitCode = 1;
+  });
+}

@@ -34,10 +34,20 @@ export function child(kernel: string, repeat: number, mmu: boolean): void {
 }
 
 /** A runner of our engine. `nodeOptions`: for the process of each run. */
-export function own(mmu: boolean, nodeOptions: readonly string[]): (kernel: string, repeat: number) => Promise<CountedRun> {
+export function own(
+  mmu: boolean,
+  nodeOptions: readonly string[],
+): (kernel: string, repeat: number) => Promise<CountedRun> {
   return (kernel, repeat) =>
     new Promise((resolve, reject) => {
-      const argv = [...nodeOptions, fileURLToPath(import.meta.url), CHILD, kernel, String(repeat), ...(mmu ? ['--mmu'] : [])];
+      const argv = [
+        ...nodeOptions,
+        fileURLToPath(import.meta.url),
+        CHILD,
+        kernel,
+        String(repeat),
+        ...(mmu ? ['--mmu'] : []),
+      ];
       const node = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
       let text = '';
       node.stdout.on('data', (data: Buffer) => {

@@ -85,8 +85,10 @@ function run(argv: readonly string[], kernel: string, repeat: number): Promise<R
 /** QEMU as it is installed here; a sentence why it can't be used otherwise. */
 export function findQemu(mmu: boolean): Qemu | string {
   const { stdout, error } = spawnSync(QEMU, ['--version'], { encoding: 'utf8' });
-  if (error !== undefined) return `${QEMU} is not installed (Debian: qemu-system-arm), so there is nothing to compare with.`;
-  if (!existsSync('/proc/self/schedstat')) return 'There is no /proc/PID/schedstat here, which gives the CPU time of QEMU.';
+  if (error !== undefined)
+    return `${QEMU} is not installed (Debian: qemu-system-arm), so there is nothing to compare with.`;
+  if (!existsSync('/proc/self/schedstat'))
+    return 'There is no /proc/PID/schedstat here, which gives the CPU time of QEMU.';
   const version = /version (\S+)/.exec(stdout)?.[1] ?? '0';
   const flavours: Readonly<Record<Flavour, readonly string[]>> = {
     'icount-singlestep': [...ICOUNT, ...singlestep(version)],

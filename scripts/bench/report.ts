@@ -1,8 +1,10 @@
 /** Ratios of engines, paired by round, and their table. */
-import { KERNELS } from './kernels.ts';
 
-/** Guest MIPS (retired instructions per CPU microsecond) of each round, by engine, by kernel. */
-export type Rates = Readonly<Record<string, Readonly<Record<string, readonly number[]>>>>;
+/** An engine's guest MIPS (retired instructions per microsecond of CPU time) by kernel, in the order of the rounds. */
+export interface Measured {
+  readonly name: string;
+  readonly mips: ReadonlyMap<string, readonly number[]>;
+}
 
 export interface Spread {
   readonly min: number;
@@ -30,41 +32,51 @@ export function spread(values: readonly number[]): Spread {
 export const geometricMean = (values: readonly number[]): number =>
   Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
 
-export function compare(rates: Rates, of: string, over: string): Comparison {
-  const kernels = Object.fromEntries(
-    KERNELS.filter((kernel) => rates[of]?.[kernel] !== undefined).map((kernel) => {
-      const theirs = rates[over]?.[kernel] as readonly number[];
-      return [kernel, spread((rates[of]?.[kernel] as readonly number[]).map((rate, round) => rate / (theirs[round] as number)))];
-    }),
-  );
-  return { of, over, kernels, geometricMean: geometricMean(Object.values(kernels).map((s) => s.median)) };
+const rounds = ({ mips }: Measured, kernel: string): readonly number[] => mips.get(kernel) ?? [];
+
+export function compare(of: Measured, over: Measured, kernels: readonly string[]): Comparison {
+  const spreads = kernels.map((kernel) => {
+    const theirs = rounds(over, kernel);
+    return spread(rounds(of, kernel).map((rate, round) => rate / (theirs[round] as number)));
+  });
+  return {
+    of: of.name,
+    over: over.name,
+    kernels: Object.fromEntries(kernels.map((kernel, i) => [kernel, spreads[i] as Spread])),
+    geometricMean: geometricMean(spreads.map(({ median }) => median)),
+  };
 }
 
 const figure = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(value >= 10 ? 3 : 2));
 const three = ({ min, median, max }: Spread): string => `${figure(min)}..${figure(median)}..${figure(max)}`;
 
+/** Columns as wide as their widest cell; the first to the left, the others to the right. */
 function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] as readonly string[]).map((_, column) => Math.max(...rows.map((row) => (row[column] as string).length)));
-  return rows
-    .map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] as number) : cell.padStart(widths[i] as number))).join('  '))
-    .join('\n');
+  const [head = []] = rows;
+  const widths = head.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+  const cell = (value: string, column: number): string => {
+    const width = widths[column] as number;
+    return column === 0 ? value.padEnd(width) : value.padStart(width);
+  };
+  return rows.map((row) => `${row.map(cell).join('  ')}\n`).join('');
 }
 
 /** Text for people: each engine's MIPS, then each comparison. */
-export function text(rates: Rates, comparisons: readonly Comparison[]): string {
-  const engines = Object.keys(rates);
-  const kernels = KERNELS.filter((kernel) => rates[engines[0] as string]?.[kernel] !== undefined);
-  const speed = engines.map((engine) => {
-    const medians = kernels.map((kernel) => spread(rates[engine]?.[kernel] as readonly number[]).median);
-    return [engine, ...medians.map(figure), figure(geometricMean(medians))];
-  });
-  const ratios = comparisons.map((c) => [
-    `${c.of} / ${c.over}`,
-    ...kernels.map((kernel) => three(c.kernels[kernel] as Spread)),
-    figure(c.geometricMean),
-  ]);
+export function text(
+  engines: readonly Measured[],
+  comparisons: readonly Comparison[],
+  kernels: readonly string[],
+): string {
   const head = [...kernels, 'geomean'];
-  const parts = [`${table([['MIPS (median)', ...head], ...speed])}\n`];
-  if (ratios.length > 0) parts.push(`${table([['ratio (min..median..max)', ...head], ...ratios])}\n`);
-  return parts.join('\n');
+  const speeds = engines.map((engine) => {
+    const medians = kernels.map((kernel) => spread(rounds(engine, kernel)).median);
+    return [engine.name, ...medians.map(figure), figure(geometricMean(medians))];
+  });
+  const ratios = comparisons.map((comparison) => [
+    `${comparison.of} / ${comparison.over}`,
+    ...kernels.map((kernel) => three(comparison.kernels[kernel] as Spread)),
+    figure(comparison.geometricMean),
+  ]);
+  const speed = table([['guest MIPS, median', ...head], ...speeds]);
+  return ratios.length === 0 ? speed : `${speed}\n${table([['ratio, min..median..max', ...head], ...ratios])}`;
 }
