@@ -2,6 +2,19 @@
 export type { Address } from './address.ts';
 export { type Arch, CONTRACT, defineArch } from './arch.ts';
 export { extract, insert, mask, ones, span } from './bits.ts';
+export type {
+  CallFacts,
+  Code,
+  CodeWriter,
+  Conformance,
+  Control,
+  Manual,
+  PmuUse,
+  PolicyFacts,
+  RegisterFacts,
+  Step,
+  StepPlace,
+} from './conformance.ts';
 export type { CpuModel, CpuRow, CpuSetting } from './cpu.ts';
 export type * from './devicetree.ts';
 export { ELF_MACHINES, elfMachine } from './elf.ts';

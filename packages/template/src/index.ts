@@ -52,6 +52,7 @@ export const template: Arch<RegisterName, Level, GroupName, CauseName> = defineA
 });
 
 export * as asm from './asm.ts';
+export { conformance } from './conformance.ts';
 export { kvm } from './personalities/kvm.ts';
 export { xen } from './personalities/xen.ts';
 export { programs } from './programs.ts';

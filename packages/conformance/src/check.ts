@@ -1,0 +1,131 @@
+/** A check: a suite, a name, and something that is done with a target. It passes, fails with what was expected and what was found, or is absent with a reason. */
+import type { Arch, Conformance, Manual } from '@countervisor/contract';
+import type { Capability, Session, Setup, Target } from './target.ts';
+
+export const SUITES = [
+  'registers',
+  'access',
+  'counting',
+  'overflow',
+  'sampling',
+  'policy',
+  'switching',
+  'hypercalls',
+  'snapshot',
+  'determinism',
+  'hostile',
+] as const;
+export type SuiteName = (typeof SUITES)[number];
+
+/** What is tested against what: an architecture's tables, what it gives the kit, and the facts that its checks are made from. */
+export interface Subject {
+  readonly arch: Arch;
+  readonly kit: Conformance;
+  /** The manual's, or where the kit gives none, those of the tables themselves. */
+  readonly facts: Manual;
+}
+
+export interface Check {
+  readonly suite: SuiteName;
+  /** Unique within its suite. */
+  readonly name: string;
+  readonly needs?: readonly Capability[];
+  /** Known beforehand: there is nothing to check, and why. */
+  readonly absent?: string;
+  run(lab: Lab): Promise<void>;
+}
+
+export type Result =
+  | { readonly verdict: 'pass' }
+  | { readonly verdict: 'absent'; readonly why: string }
+  | {
+      readonly verdict: 'fail';
+      /** What is not as it should be. */
+      readonly why: string;
+      readonly expected?: string;
+      readonly counted?: string;
+      /** The last retired instructions, the latest last. */
+      readonly last?: readonly string[];
+    };
+
+/** Not as it should be. */
+export class Unlike extends Error {
+  readonly expected: string;
+  readonly counted: string;
+
+  constructor(what: string, expected: string, counted: string) {
+    super(what);
+    this.expected = expected;
+    this.counted = counted;
+  }
+}
+
+/** There turns out to be nothing to check. */
+export class Absent extends Error {}
+
+const text = (value: unknown): string => {
+  if (typeof value === 'bigint') return value > 9n ? `${value} (0x${value.toString(16)})` : `${value}`;
+  if (Array.isArray(value)) return value.map(text).join(', ');
+  if (typeof value === 'object' && value !== null) {
+    return Object.entries(value)
+      .map(([key, inner]) => `${key} ${text(inner)}`)
+      .join(', ');
+  }
+  return `${value}`;
+};
+
+/** @throws Unlike when the two are not the same, compared by what they print */
+export function same<T>(what: string, counted: T, expected: T): void {
+  const [a, b] = [text(counted), text(expected)];
+  if (a !== b) throw new Unlike(what, b, a);
+}
+
+/** @throws Unlike */
+export function holds(what: string, condition: boolean, expected: string, counted: string): void {
+  if (!condition) throw new Unlike(what, expected, counted);
+}
+
+/** Where a check does its work: the target, and the session that a failure is told from. */
+export class Lab {
+  readonly target: Target;
+  session: Session | undefined;
+
+  constructor(target: Target) {
+    this.target = target;
+  }
+
+  async start(setup: Setup): Promise<Session> {
+    this.session = await this.target.start(setup);
+    return this.session;
+  }
+}
+
+/** Retired instructions that a failure shows. */
+const LAST = 8;
+
+/** Does one check. Whatever else it throws is a failure, too: no check may bring the others down. */
+export async function perform(check: Check, target: Target): Promise<Result> {
+  if (check.absent !== undefined) return { verdict: 'absent', why: check.absent };
+  const lacking = (check.needs ?? []).find((capability) => target.lacks[capability] !== undefined);
+  if (lacking !== undefined) return { verdict: 'absent', why: `${target.name}: ${target.lacks[lacking]}` };
+  const lab = new Lab(target);
+  try {
+    await check.run(lab);
+    return { verdict: 'pass' };
+  } catch (error) {
+    if (error instanceof Absent) return { verdict: 'absent', why: error.message };
+    const why = error instanceof Error ? error.message : String(error);
+    const figures = error instanceof Unlike ? { expected: error.expected, counted: error.counted } : {};
+    return { verdict: 'fail', why, ...figures, ...(await trail(lab.session)) };
+  }
+}
+
+async function trail(session: Session | undefined): Promise<{ last?: readonly string[] }> {
+  try {
+    const last = await session?.last(LAST);
+    return last === undefined || last.length === 0 ? {} : { last };
+  } catch {
+    // What went wrong already may go wrong again.
+    return {};
+  }
+}

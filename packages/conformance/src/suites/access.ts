@@ -1,0 +1,143 @@
+/** Access: each addressed register, at each level, under each control and each policy: absent, undefined, trapped or direct, and the explanation names the rule. */
+import type { Control, PolicyName, RegisterFacts, Writes } from '@countervisor/contract';
+import { type Check, holds, type Lab, type Subject, same } from '../check.ts';
+import { guestLevels, NO_CODE, type Probed, plainest, probe, writerOf } from '../guest.ts';
+import { harmless } from './registers.ts';
+
+const never = Number.POSITIVE_INFINITY;
+
+interface Way {
+  readonly level: string;
+  readonly write: boolean;
+}
+
+/** The accesses to a register that its privilege allows and that machine code can do. */
+function waysOf({ arch, kit }: Subject, name: string, { levels: [read, write] }: RegisterFacts): Way[] {
+  const at = arch.registers[name]?.at;
+  if (at === undefined || kit.code === undefined) return [];
+  const least = (which: string): number => (which === 'never' ? never : arch.levels.indexOf(which));
+  const ways = guestLevels(arch).flatMap((level, n) => [
+    ...(n >= least(read) ? [{ level, write: false }] : []),
+    ...(n >= least(write) ? [{ level, write: true }] : []),
+  ]);
+  return ways.filter((way) => kit.code?.reaches(at, way.write));
+}
+
+const stops = (control: Control, { level, write }: Way): boolean =>
+  control.levels.includes(level) && (control.stops === undefined || (control.stops === 'write') === write);
+
+/** Does what was decided for one access agree with the control that must have decided, or with none? */
+function judge(subject: Subject, what: string, got: Probed, control: string | undefined, performed: boolean): void {
+  const { to } = (control === undefined ? undefined : subject.facts.controls[control]) ?? { to: undefined };
+  const exit = to === 'hypervisor' ? 1 : 0;
+  const verdict = control === undefined ? 'direct' : 'trapped';
+  const done = control === undefined || (to === 'hypervisor' && performed);
+  if (got.access !== undefined) {
+    same(`${what}: decided as`, got.access.verdict, verdict);
+    if (control !== undefined) {
+      const { rule } = got.access;
+      holds(`${what}: the explanation names ${control}`, rule.includes(control), control, rule);
+    }
+  }
+  same(`${what}: exits to the hypervisor`, got.exits, exit);
+  same(`${what}: the access`, got.retired ? 'is done' : 'is not done', done ? 'is done' : 'is not done');
+}
+
+/** Raw values that turn some controls on, and all others of the manual off. Two may share a register: bits then add up. */
+function armed({ facts }: Subject, on: ReadonlySet<string>): Writes {
+  const values = new Map<string, bigint>();
+  const all = Object.entries(facts.controls).filter(([, control]) => control.because === undefined);
+  // What lets pass stands for all of them; what stops is laid over it.
+  for (const [name, control] of all)
+    if (!on.has(name))
+      for (const [register, value] of control.off) values.set(register, (values.get(register) ?? 0n) | value);
+  for (const name of on) {
+    const control = facts.controls[name] as Control;
+    for (const [n, [register, value]] of control.on.entries()) {
+      const cleared = control.off[n]?.[1] ?? 0n;
+      values.set(register, ((values.get(register) ?? 0n) & ~cleared) | value);
+    }
+  }
+  return [...values];
+}
+
+function controls(subject: Subject, name: string, own: RegisterFacts): Check {
+  const { facts } = subject;
+  const listed = (own.controls ?? []).filter((control) => facts.controls[control]?.because === undefined);
+  const others = Object.keys(facts.controls).filter(
+    (control) => !(own.controls ?? []).includes(control) && facts.controls[control]?.because === undefined,
+  );
+  return {
+    suite: 'access',
+    name: `${name}: stopped by ${listed.length === 0 ? 'no control' : `${listed.join(', then ')}, and by nothing else`}`,
+    needs: ['raw'],
+    async run(lab: Lab): Promise<void> {
+      writerOf(subject);
+      const base = { register: name, policy: plainest(subject), cpu: facts.cpu };
+      for (const way of waysOf(subject, name, own)) {
+        const what = `a ${way.write ? 'write' : 'read'} of ${name} at the level ${way.level}`;
+        const asked = { ...base, level: way.level, ...(way.write && { value: harmless(own) }) };
+        const here = listed.filter((control) => stops(facts.controls[control] as Control, way));
+        const deaf = listed.filter((control) => !here.includes(control));
+        const got = await probe(subject, lab, { ...asked, first: armed(subject, new Set([...others, ...deaf])) });
+        judge(subject, `${what}, while every other control is on`, got, undefined, true);
+        for (const [n, control] of here.entries()) {
+          const alone = await probe(subject, lab, { ...asked, first: armed(subject, new Set([control])) });
+          judge(subject, `${what}, while ${control} is on`, alone, control, alone.retired);
+          if (n === here.length - 1) continue;
+          const later = await probe(subject, lab, { ...asked, first: armed(subject, new Set(here.slice(n))) });
+          judge(subject, `${what}, while ${here.slice(n).join(' and ')} are on`, later, control, later.retired);
+        }
+      }
+    },
+  };
+}
+
+function underPolicy(subject: Subject, policy: PolicyName, name: string, own: RegisterFacts): Check {
+  const { facts } = subject;
+  const told = facts.policies[policy];
+  return {
+    suite: 'access',
+    name: `${name} under ${policy}`,
+    needs: ['raw', 'policies'],
+    ...(told === undefined && { absent: `the manual does not say which controls the policy ${policy} turns on` }),
+    async run(lab: Lab): Promise<void> {
+      if (told === undefined) return;
+      const kernel = Object.entries(facts.controls).filter(([, c]) => c.to !== 'hypervisor' && c.because === undefined);
+      for (const way of waysOf(subject, name, own)) {
+        for (const shut of way.level === guestLevels(subject.arch)[0] ? [false, true] : [false]) {
+          const first = kernel.flatMap(([, control]) => (shut ? control.on : control.off));
+          const what = `a ${way.write ? 'write' : 'read'} of ${name} at the level ${way.level} under ${policy}${shut ? ', which the kernel forbids' : ''}`;
+          const decides = (own.controls ?? []).find((control) => {
+            const about = facts.controls[control];
+            if (about === undefined || about.because !== undefined || !stops(about, way)) return false;
+            if (about.to === 'hypervisor') return told.controls.includes(control);
+            return shut && told.ignores?.includes(control) !== true;
+          });
+          const got = await probe(subject, lab, {
+            register: name,
+            level: way.level,
+            policy,
+            cpu: facts.cpu,
+            first,
+            ...(way.write && { value: harmless(own) }),
+          });
+          judge(subject, what, got, decides, own.role === undefined || told.pmu === 'performed');
+        }
+      }
+    },
+  };
+}
+
+export function access(subject: Subject): Check[] {
+  const { arch, facts, kit } = subject;
+  if (kit.code === undefined)
+    return [{ suite: 'access', name: 'guest accesses', absent: NO_CODE, run: () => Promise.resolve() }];
+  const checks: Check[] = [];
+  for (const [name, own] of Object.entries(facts.registers)) {
+    if (arch.registers[name]?.at === undefined || waysOf(subject, name, own).length === 0) continue;
+    checks.push(controls(subject, name, own));
+    for (const policy of arch.offers.policies) checks.push(underPolicy(subject, policy, name, own));
+  }
+  return checks;
+}

@@ -1,0 +1,13 @@
+/** CPU models that have or lack a feature. */
+import type { Arch } from '@countervisor/contract';
+import { Absent } from '../check.ts';
+
+/** A model, as on the command line, that lacks this feature. @throws Absent when none can */
+export function modelWithout(arch: Arch, feature: string): string {
+  const models = Object.entries(arch.cpus);
+  const lacking = models.find(([, row]) => !row.features.includes(feature));
+  if (lacking !== undefined) return lacking[0];
+  const removable = models.find(([, row]) => row.optional?.includes(feature) === true);
+  if (removable === undefined) throw new Absent(`every CPU model of ${arch.name} has ${feature}`);
+  return `${removable[0]},-${feature}`;
+}

@@ -1,0 +1,277 @@
+/** Overflow (counting rules 6 and 7): at n events and not at n - 1, each counter's own bit, two at once, masked and unmasked, and the interrupt at the right boundary. */
+import type { PmuUse, PolicyName } from '@countervisor/contract';
+import { Absent, type Check, type Lab, type Subject, same } from '../check.ts';
+import { factsOn } from '../facts.ts';
+import { CATCH, EXCEPTION, INTERRUPTS, nop, useOf, counting as withPmu, writerOf, writes } from '../guest.ts';
+import type { Session, Setup } from '../target.ts';
+import { eventOf, short, type Window, type WindowParts, window } from '../window.ts';
+
+type Way = PmuUse['overflows'][number];
+
+interface Make {
+  readonly subject: Subject;
+  readonly use: PmuUse;
+  readonly way: Way;
+  readonly policy: PolicyName;
+  readonly first: readonly [number, number];
+  /** One guest, or more of the same. */
+  start(parts: WindowParts, more?: Partial<Setup>, guests?: number): Promise<[Window, Session]>;
+  /** Bits that a count has. */
+  readonly width: bigint;
+  /** Overflow status bits of all counters. */
+  status(session: Session): Promise<bigint>;
+}
+
+interface Row {
+  readonly name: string;
+  readonly needs?: Check['needs'];
+  run(make: Make): Promise<void>;
+}
+
+/** Bits of the status register that belong to counters. */
+const every = (use: PmuUse): bigint =>
+  [...use.counters, ...Object.keys(use.fixed).map(Number)].reduce((bits, n) => bits | use.bit(n), 0n);
+
+const hex = (value: bigint): string => `0x${value.toString(16)}`;
+
+const ROWS: readonly Row[] = [
+  {
+    name: 'at n events, and not at n - 1',
+    async run({ use, way: { bits }, first: [a], start, status, subject, width }) {
+      for (const n of [1, 2, 7]) {
+        const counters = [{ counter: a, event: eventOf(subject, 'instruction'), from: short(bits, n) }];
+        const [w, session] = await start({ counters, body: [nop(12)] });
+        await session.run(w.started + n - 1);
+        same(`status after ${n - 1} of ${n}`, hex(await status(session)), hex(0n));
+        same(`count after ${n - 1} of ${n}`, await session.get(use.value(a)), short(bits, 1));
+        await session.run(w.started + n);
+        same(`status after ${n} of ${n}`, hex(await status(session)), hex(use.bit(a)));
+        same(`count after ${n} of ${n}`, await session.get(use.value(a)), (1n << BigInt(bits)) & width);
+        await session.run(w.started + n + 3);
+        same('count three later', BigInt.asUintN(bits, await session.get(use.value(a))), 3n);
+      }
+    },
+  },
+  {
+    name: 'two at once, a third one later',
+    async run({ use, way: { bits }, first: [a, b], start, status, subject }) {
+      const [, , d] = use.counters;
+      if (d === undefined) throw new Absent('fewer than three counters count any event');
+      const event = eventOf(subject, 'instruction');
+      const counters = [
+        { counter: a, event, from: short(bits, 5) },
+        { counter: b, event, from: short(bits, 5) },
+        { counter: d, event, from: short(bits, 7) },
+      ];
+      const [w, session] = await start({ counters, body: [nop(12)] });
+      for (const [after, expected] of [
+        [4, 0n],
+        [5, use.bit(a) | use.bit(b)],
+        [6, use.bit(a) | use.bit(b)],
+        [7, use.bit(a) | use.bit(b) | use.bit(d)],
+      ] as const) {
+        await session.run(w.started + after);
+        same(`status after ${after}`, hex(await status(session)), hex(expected));
+      }
+    },
+  },
+  {
+    name: 'the status stays until it is cleared, whatever the counter does',
+    async run({ use, way: { bits }, first: [a, b], start, status, subject }) {
+      const event = eventOf(subject, 'instruction');
+      const clear = writes(subject.arch, use.clear([a]));
+      const counters = [
+        { counter: a, event, from: short(bits, 3) },
+        { counter: b, event, from: short(bits, 4) },
+      ];
+      const [w, session] = await start({ counters, body: [nop(9), ...clear, nop(4)] });
+      await session.run(w.body[0] as number);
+      same('status before', hex(await status(session)), hex(use.bit(a) | use.bit(b)));
+      await session.run(w.body[clear.length] as number);
+      same('status behind the write that clears one', hex(await status(session)), hex(use.bit(b)));
+      await session.run(w.stopped);
+      same('status later', hex(await status(session)), hex(use.bit(b)));
+    },
+  },
+  {
+    name: 'while its interrupt is off: the status is set, the line is down; turned on, the line comes up',
+    async run({ use, way: { bits }, first: [a], start, status, subject }) {
+      const on = writes(subject.arch, use.interrupt([a]));
+      const clear = writes(subject.arch, use.clear([a]));
+      const counters = [{ counter: a, event: eventOf(subject, 'instruction'), from: short(bits, 4) }];
+      const [w, session] = await start({ counters, body: [nop(6), ...on, nop(3), ...clear, nop(2)] });
+      await session.run(w.body[0] as number);
+      same('status', hex(await status(session)), hex(use.bit(a)));
+      same('line while the interrupt is off', (await session.progress()).line, false);
+      await session.run(w.body[on.length] as number);
+      same('line behind the write that turns it on', (await session.progress()).line, true);
+      await session.run(w.body[on.length + 1] as number);
+      same('line, a level', (await session.progress()).line, true);
+      await session.run(w.body[on.length + 1 + clear.length] as number);
+      same('line behind the write that clears the status', (await session.progress()).line, false);
+    },
+  },
+  {
+    name: 'the interrupt is taken at the boundary of the n-th event',
+    async run({ use, way: { bits }, first: [a], start, status, subject }) {
+      for (const n of [1, 5]) {
+        const counters = [{ counter: a, event: eventOf(subject, 'instruction'), from: short(bits, n) }];
+        const ready = [...writes(subject.arch, use.interrupt([a])), INTERRUPTS];
+        const [w, session] = await start({ counters, before: [CATCH], ready, body: [nop(20)] });
+        await session.run(w.stopped + 100);
+        same('status', hex(await status(session)), hex(use.bit(a)));
+        const where = await session.get(writerOf(subject).caught);
+        same(`address that the interrupt after ${n} returns to`, hex(where), hex(addressOf(w, n)));
+      }
+    },
+  },
+  {
+    name: 'while interrupts are masked: taken as soon as they are let through',
+    async run({ use, way: { bits }, first: [a], start, subject }) {
+      const counters = [{ counter: a, event: eventOf(subject, 'instruction'), from: short(bits, 3) }];
+      const ready = writes(subject.arch, use.interrupt([a]));
+      const [w, session] = await start({ counters, before: [CATCH], ready, body: [nop(10), INTERRUPTS, nop(20)] });
+      await session.run(w.stopped + 100);
+      const where = await session.get(writerOf(subject).caught);
+      const masked = w.body[1] as number;
+      same('address that the interrupt returns to', hex(where), hex(addressOf(w, masked - w.started)));
+    },
+  },
+  {
+    name: 'in slices, beside a neighbour: at the same instruction',
+    needs: ['guests'],
+    async run({ use, way: { bits }, policy, first: [a], subject, start, status }) {
+      if (policy === 'passthrough') throw new Absent('under passthrough a neighbour counts on the same counters');
+      const counters = [{ counter: a, event: eventOf(subject, 'instruction'), from: short(bits, 6) }];
+      for (const slice of [1, 4]) {
+        const [w, session] = await start({ counters, body: [nop(12)] }, { slice }, 2);
+        await session.run(w.started + 5);
+        same(`status after 5 of 6, in slices of ${slice}`, hex(await status(session)), hex(0n));
+        await session.run(w.started + 6);
+        same(`status after 6 of 6, in slices of ${slice}`, hex(await status(session)), hex(use.bit(a)));
+        same("the neighbour's", hex((await session.get(use.status, 1)) & every(use)), hex(use.bit(a)));
+      }
+    },
+  },
+  {
+    name: 'of a rare event: at the exception itself',
+    async run({ use, way: { bits }, first: [a], start, status, subject }) {
+      const counters = [{ counter: a, event: eventOf(subject, 'exception'), from: short(bits, 1) }];
+      const [w, session] = await start({ counters, before: [CATCH], body: [nop(4), EXCEPTION] });
+      await session.run(w.body[0] as number);
+      same('status before', hex(await status(session)), hex(0n));
+      await session.run(w.body[1] as number);
+      same('status behind', hex(await status(session)), hex(use.bit(a)));
+    },
+  },
+  {
+    name: 'of software increments: at the increment itself',
+    async run({ use, way: { bits }, first: [a], start, status, subject }) {
+      const { increment } = use;
+      if (increment === undefined) throw new Absent('software cannot increment the counters');
+      const by = writes(subject.arch, increment.by([a]));
+      const counters = [{ counter: a, event: increment.event, from: short(bits, 2) }];
+      const [w, session] = await start({ counters, body: [...by, nop(3), ...by] });
+      await session.run(w.body[by.length] as number);
+      same('status after one of two', hex(await status(session)), hex(0n));
+      await session.run(w.body[2 * by.length] as number);
+      same('status after two of two', hex(await status(session)), hex(use.bit(a)));
+    },
+  },
+  {
+    name: 'of the counter of carries: at the carry itself',
+    async run({ use, way: { bits }, first: [a, b], start, status, subject }) {
+      if (use.carry === undefined) throw new Absent('no event counts carries');
+      if (bits !== 32) throw new Absent(`a counter that overflows at ${bits} bits carries into none`);
+      const counters = [
+        { counter: a, event: eventOf(subject, 'instruction'), from: short(32, 4) },
+        { counter: b, event: use.carry, from: short(32, 1) },
+      ];
+      const [w, session] = await start({ counters, body: [nop(9)] });
+      await session.run(w.started + 3);
+      same('status before', hex(await status(session)), hex(0n));
+      await session.run(w.started + 4);
+      same('status behind', hex(await status(session)), hex(use.bit(a) | use.bit(b)));
+    },
+  },
+];
+
+/** Address of the instruction n behind the start of counting. All instructions of these windows are of one length: taken from the places. */
+function addressOf(w: Window, n: number): bigint {
+  for (const { at, before, instructions } of w.code.places) {
+    if (w.started + n < before || w.started + n >= before + instructions) continue;
+    return at + BigInt(w.started + n - before) * w.length;
+  }
+  throw new RangeError(`no instruction stands ${n} behind the start`);
+}
+
+/** Each counter has its own bit. */
+function own(subject: Subject, policy: PolicyName, way: Way, counter: number, event: number | undefined): Check {
+  return {
+    suite: 'overflow',
+    name: `${wayName(policy, way)}: counter ${counter} sets its own bit`,
+    needs: ['policies', 'models'],
+    async run(lab: Lab): Promise<void> {
+      const use = useOf(subject);
+      const counters = [{ counter, from: short(way.bits, 3), ...(event !== undefined && { event }) }];
+      const w = window(subject, { counters, body: [nop(8)], ...(way.start !== undefined && { start: way.start }) });
+      const session = await lab.start({ guests: [{ code: w.code.bytes, policy }], cpu: way.cpu });
+      await session.run(w.started + 2);
+      same('status before', hex((await session.get(use.status)) & every(use)), hex(0n));
+      await session.run(w.started + 3);
+      same('status behind', hex((await session.get(use.status)) & every(use)), hex(use.bit(counter)));
+    },
+  };
+}
+
+const wayName = (policy: PolicyName, { cpu, bits }: Way): string => `under ${policy} at ${bits} bits on ${cpu}`;
+
+export function overflow(subject: Subject): Check[] {
+  const { kit } = subject;
+  const { use } = kit;
+  if (use === undefined || kit.code === undefined) {
+    return [
+      {
+        suite: 'overflow',
+        name: 'windows',
+        absent: 'the architecture gives no code or no use (Conformance)',
+        run: () => Promise.resolve(),
+      },
+    ];
+  }
+  const checks: Check[] = [];
+  for (const policy of withPmu(subject)) {
+    for (const way of use.overflows) {
+      for (const row of ROWS) checks.push(rowCheck(subject, policy, way, row));
+      const event = Number(Object.entries(subject.facts.events).find(([, s]) => s.join() === 'instruction')?.[0]);
+      for (const counter of use.counters) checks.push(own(subject, policy, way, counter, event));
+    }
+  }
+  return checks;
+}
+
+function rowCheck(subject: Subject, policy: PolicyName, way: Way, row: Row): Check {
+  return {
+    suite: 'overflow',
+    name: `${wayName(policy, way)}: ${row.name}`,
+    needs: ['policies', 'models', ...(row.needs ?? [])],
+    async run(lab: Lab): Promise<void> {
+      const use = useOf(subject);
+      const [a, b] = use.counters as readonly [number, number];
+      await row.run({
+        subject,
+        use,
+        way,
+        policy,
+        first: [a, b],
+        status: async (session) => (await session.get(use.status)) & every(use),
+        width: factsOn(subject, use.value(a), way.cpu)?.plain ?? 0n,
+        async start(parts, more = {}, guests = 1) {
+          const w = window(subject, { ...parts, ...(way.start !== undefined && { start: way.start }) });
+          const guest = { code: w.code.bytes, policy };
+          return [w, await lab.start({ guests: Array.from({ length: guests }, () => guest), cpu: way.cpu, ...more })];
+        },
+      });
+    },
+  };
+}

@@ -1,0 +1,196 @@
+/**
+ * What an architecture gives the conformance kit: its programs, a writer of machine code for neutral steps, how its PMU is used, and the manual's
+ * facts a second time. Beside `programs` everything may be missing; the checks that need it are then absent, with that reason.
+ */
+import type { Address } from './address.ts';
+import type { None } from './none.ts';
+import type { Signal } from './pmu.ts';
+import type { PolicyName, Writes } from './policy.ts';
+import type { Programs } from './program.ts';
+import type { PmuRole } from './register.ts';
+
+/** One thing that guest code does. A list of them is straight-line code: every instruction of it retires once, in order, unless one is stopped. */
+export type Step =
+  /** Instructions that do nothing. */
+  | { readonly do: 'nop'; readonly times: number }
+  /** Reads a register by its address into `CodeWriter.value`: one instruction. */
+  | { readonly do: 'read'; readonly from: Address }
+  /** Copies `CodeWriter.value` to `CodeWriter.slots[slot]`: one instruction. */
+  | { readonly do: 'keep'; readonly slot: number }
+  /** Loads a value and writes it to a register by its address. The write is the last instruction. */
+  | { readonly do: 'write'; readonly to: Address; readonly value: bigint }
+  /** Goes on at a lower level. */
+  | { readonly do: 'level'; readonly level: string }
+  /**
+   * From here on whatever the guest takes (exception or interrupt) ends the domain by way of its handler: `CodeWriter.caught` holds the address it would
+   * have returned to, and 0 before.
+   */
+  | { readonly do: 'catch' }
+  /** The PMU's interrupt is let through, from behind the last instruction on. Stands behind `catch`. */
+  | { readonly do: 'interrupts' }
+  /** One instruction that does its work this many times, and can be stopped between two of them. Where there are such. */
+  | { readonly do: 'repeat'; readonly times: number }
+  /** A call to its own kernel: taken behind `catch`. One instruction, which retires. */
+  | { readonly do: 'exception' }
+  /** A hypercall. The call is the last instruction; the result is in the register of the convention. */
+  | { readonly do: 'call'; readonly number: bigint; readonly arguments: readonly bigint[] }
+  /** Ends the domain, content. At the lowest level it stands behind `catch`, which does it. */
+  | { readonly do: 'end' };
+
+/** Where the machine code of a step stands. */
+export interface StepPlace {
+  readonly at: bigint;
+  /** Instructions before it. */
+  readonly before: number;
+  /** Instructions of it. */
+  readonly instructions: number;
+}
+
+export interface Code {
+  /** A flat image for the place where the platform puts one. */
+  readonly bytes: Uint8Array;
+  /** One for each step. */
+  readonly places: readonly StepPlace[];
+}
+
+export interface CodeWriter<Register extends string = string> {
+  /** Where `read` leaves what it read. */
+  readonly value: Register;
+  /** General registers that no step but `keep` touches: at least four. */
+  readonly slots: readonly Register[];
+  readonly caught: Register;
+  /** Is there an instruction that reads, or writes, what has this address? */
+  reaches(address: Address, write: boolean): boolean;
+  /** Why there is no `repeat`. */
+  readonly repeats: true | None;
+  write(steps: readonly Step[]): Code;
+}
+
+/** How guest code uses the PMU. Writes are guest writes, in order; each list changes what it says and nothing else. */
+export interface PmuUse<Register extends string = string, Level extends string = string> {
+  /** Positions in `Pmu.counters` of those that can count any event, in order; the first two are neighbours where there are carries. */
+  readonly counters: readonly number[];
+  /** Those whose event is fixed, and its number. */
+  readonly fixed: Readonly<Record<number, number>>;
+  /** Nothing runs, nothing has overflowed, nothing interrupts, nothing is filtered. */
+  readonly quiet: Writes<Register>;
+  /** Counter n counts this event (not for fixed ones), except at these levels. */
+  select(counter: number, event: number, except?: readonly Level[]): Writes<Register>;
+  /** Level that is counted only on request, and the request: the hypervisor's. */
+  include(counter: number, event: number): Writes<Register>;
+  /** The register that a guest reads and writes the count by. */
+  value(counter: number): Register;
+  /** Enables counters; they run once `start` has been written. */
+  enable(counters: readonly number[]): Writes<Register>;
+  disable(counters: readonly number[]): Writes<Register>;
+  readonly start: Writes<Register>;
+  readonly stop: Writes<Register>;
+  interrupt(counters: readonly number[]): Writes<Register>;
+  /** The register that tells of overflows, and a counter's bit in it. */
+  readonly status: Register;
+  bit(counter: number): bigint;
+  /** Forgets overflows. */
+  clear(counters: readonly number[]): Writes<Register>;
+  /** Software increments, and the event that counts them. */
+  readonly increment?: { readonly event: number; by(counters: readonly number[]): Writes<Register> };
+  /** The event that counts the carries of the neighbour below. */
+  readonly carry?: number;
+  /** What makes a counter, started by this, count every n-th event alone. */
+  readonly divides?: readonly { readonly counter: number; readonly start: Writes<Register>; readonly by: number }[];
+  /** Where counters overflow, by CPU model and by what starts them. */
+  readonly overflows: readonly {
+    readonly cpu: string;
+    /** Instead of `start`. */
+    readonly start?: Writes<Register>;
+    readonly bits: 32 | 64;
+  }[];
+  /** Register that holds the address of the instruction behind the last overflow. */
+  readonly sample?: Register;
+}
+
+/** What the manual says of a register, in the manual's terms: written apart from the table that the emulator runs on. */
+export interface RegisterFacts {
+  /** Lowest level that may read it, and write it, while no control stops it. */
+  readonly levels: readonly [read: string, write: string];
+  /** After power-on. 'unknown': the loud pattern in the bits that are stored. Absent: it follows time or something else that moves. */
+  readonly reset?: bigint | 'unknown';
+  /** What a write does to each bit; bits in none of these read as 0 whatever is written. */
+  readonly plain?: bigint;
+  readonly sets?: bigint;
+  readonly clears?: bigint;
+  readonly keeps?: bigint;
+  readonly ones?: bigint;
+  /** A 1 here is refused: the write is undefined. */
+  readonly refuses?: bigint;
+  /** A value that would leave no bit set is refused. */
+  readonly nonzero?: true;
+  /** The register that stores its bits, where it is not this one. */
+  readonly of?: string;
+  /** Why writing it is not just storing: then what a write does is not looked at here. */
+  readonly acts?: string;
+  /** Its value is made when it is read, so it cannot be put there from outside. */
+  readonly made?: true;
+  /** Controls that can stop an access, in the order in which they are asked. */
+  readonly controls?: readonly string[];
+  readonly role?: PmuRole;
+  /** Feature without which it is not there. */
+  readonly needs?: string;
+}
+
+/** Something that can stop an access. */
+export interface Control {
+  /** Raw register values that make it stop accesses, and that make it let them pass. */
+  readonly on: Writes;
+  readonly off: Writes;
+  readonly levels: readonly string[];
+  /** It stops reads or writes alone. */
+  readonly stops?: 'read' | 'write';
+  /** Who gets the access. */
+  readonly to: 'hypervisor' | 'kernel' | 'undefined';
+  /** Only for these registers or writes: why it cannot be turned on from here. */
+  readonly because?: string;
+}
+
+export interface PolicyFacts {
+  /** The hypervisor's controls that are on while a guest under this policy runs. */
+  readonly controls: readonly string[];
+  readonly pmu: 'performed' | 'undefined';
+  /** Controls of the guest's own kernel that have no say under it. */
+  readonly ignores?: readonly string[];
+}
+
+/** Hypercalls as their specification has them. */
+export interface CallFacts {
+  readonly number: bigint;
+  readonly arguments: readonly bigint[];
+  /** The result, or how the domain ends. */
+  readonly answers: bigint | { readonly ends: string; readonly status: number };
+}
+
+export interface Manual {
+  /** The CPU model that `registers` tells of, as on the command line. */
+  readonly cpu: string;
+  readonly registers: Readonly<Record<string, RegisterFacts>>;
+  /** What other models have otherwise. */
+  readonly models: readonly {
+    readonly cpu: string;
+    readonly registers: Readonly<Record<string, Partial<RegisterFacts>>>;
+  }[];
+  readonly controls: Readonly<Record<string, Control>>;
+  /** What a policy turns on of the hypervisor's controls, and what becomes of a trapped access to the PMU. */
+  readonly policies: Readonly<Partial<Record<PolicyName, PolicyFacts>>>;
+  /** What each event's number counts. */
+  readonly events: Readonly<Record<number, readonly Signal[]>>;
+  /** The first is restored before the second, and saved behind it. */
+  readonly order: readonly (readonly [before: string, after: string])[];
+  /** Every register that travels. */
+  readonly carried: readonly string[];
+  readonly calls: readonly CallFacts[];
+}
+
+export interface Conformance<Register extends string = string, Level extends string = string> {
+  readonly programs: Programs<Register>;
+  readonly code?: CodeWriter<Register>;
+  readonly use?: PmuUse<Register, Level>;
+  readonly manual?: Manual;
+}
