@@ -76,8 +76,16 @@ export interface Isa {
   /** How many sets of translations are kept apart, and which one is in use: the soft-TLB's part. Level and its kin. */
   readonly regimes: number;
   regime(view: View, level: number): number;
+  /** Does every data access that is not a multiple of its size fault now, before its address is translated? Default: none does. */
+  checksAlignment?(view: View): boolean;
   /** Pure but for accessed/dirty bits, which it may write through `memory`. */
-  translate(view: View, virtual: bigint, kind: AccessKind, level: number, memory: PhysicalMemory): Translation | Exception;
+  translate(
+    view: View,
+    virtual: bigint,
+    kind: AccessKind,
+    level: number,
+    memory: PhysicalMemory,
+  ): Translation | Exception;
   /** Takes an exception: saves what the architecture saves, enters the handler. PC holds the address the architecture must return to or report. */
   take(vcpu: Vcpu, exception: Exception): void;
   /** The exceptions that core itself can need. */

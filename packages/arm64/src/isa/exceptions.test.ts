@@ -1,7 +1,7 @@
 /** Exception entry and return against values put together by hand from ESR_EL1, SPSR_EL1 and the vector table of D1. */
 import { describe, expect, it } from 'vitest';
 import { Board, type FakeVcpu } from '../testing/board.ts';
-import { abort, eret, FSC, faults, fpAccess, kinds, take } from './exceptions.ts';
+import { abort, branchAddress, eret, FSC, faults, fpAccess, kinds, take } from './exceptions.ts';
 
 const VECTORS = 0xffff_8000_0801_0800n;
 const PC = 0xffff_8000_0000_1234n;
@@ -256,6 +256,28 @@ describe('ERET', () => {
       expect(eret(vcpu)).toBe(PC);
       expect(names.map((name) => vcpu.get(name))).toEqual(before);
     }
+  });
+});
+
+describe('tagged addresses', () => {
+  const TBI0 = 1n << 37n;
+  const TBI1 = 1n << 38n;
+  // Bit 55 chooses TBI0 or TBI1; where it is set, bits 63:56 become copies of bit 55.
+  it.each([
+    [0n, 0xa500_0000_4008_0000n, 0xa500_0000_4008_0000n],
+    [TBI0, 0xa500_0000_4008_0000n, 0x0000_0000_4008_0000n],
+    [TBI1, 0xa500_0000_4008_0000n, 0xa500_0000_4008_0000n],
+    [TBI0, 0xa580_0000_4008_0000n, 0xa580_0000_4008_0000n],
+    [TBI1, 0xa580_0000_4008_0000n, 0xff80_0000_4008_0000n],
+    [TBI0 | TBI1, 0xffff_8000_0000_0000n, 0xffff_8000_0000_0000n],
+    [TBI0 | TBI1, 0x00ff_8000_0000_0000n, 0xffff_8000_0000_0000n],
+    [TBI0 | TBI1, 0xff7f_8000_0000_0000n, 0x007f_8000_0000_0000n],
+  ])('with TCR_EL1 %s, a branch to %s goes to %s', (tcr, address, goes) => {
+    const vcpu = at(1n, 1n).put({ TCR_EL1: tcr, VBAR_EL1: address, ELR_EL1: address, SPSR_EL1: 5n });
+    expect(branchAddress(vcpu, address)).toBe(goes);
+    expect(eret(vcpu)).toBe(goes);
+    take(vcpu, { kind: 'irq' });
+    expect(vcpu.get('PC')).toBe(goes + 0x280n);
   });
 });
 

@@ -91,6 +91,12 @@ export function selectStack(vcpu: Vcpu, el: bigint, spsel: bigint): void {
   if (vcpu.get('SPSEL') !== spsel) vcpu.set('SPSEL', spsel);
 }
 
+/** Where a branch to this address goes: TCR_EL1.TBI0 and TBI1 make bits 63:56 copies of bit 55. BranchAddr() of J1, of the EL1&0 regime. */
+export function branchAddress(view: Pick<View, 'get'>, address: bigint): bigint {
+  const ignored = (view.get('TCR_EL1') >> (37n + ((address >> 55n) & 1n))) & 1n;
+  return ignored === 0n ? address : BigInt.asUintN(64, BigInt.asIntN(56, address));
+}
+
 /** Takes an exception to EL1. PC holds what ELR_EL1 must hold. */
 export function take(vcpu: Vcpu, exception: Exception): void {
   const kind = kinds[exception.kind];
@@ -119,7 +125,7 @@ export function take(vcpu: Vcpu, exception: Exception): void {
   vcpu.set('SS', 0n);
   const spanClear = ((vcpu.get('SCTLR_EL1') >> 23n) & 1n) === 0n;
   if (spanClear && vcpu.cpu.features.has('pan')) vcpu.set('PAN', 1n);
-  vcpu.set('PC', (vcpu.get('VBAR_EL1') & ~0x7ffn) + group + BigInt(kind.vector ?? 0));
+  vcpu.set('PC', branchAddress(vcpu, (vcpu.get('VBAR_EL1') & ~0x7ffn) + group + BigInt(kind.vector ?? 0)));
 }
 
 /** Can EL1 return to this state? Guests have EL0 and EL1, in AArch64 alone. */
@@ -147,7 +153,7 @@ export function eret(vcpu: Vcpu): bigint {
   // DebugExceptionReturnSS: the bit returns only where software step is on.
   vcpu.set('SS', (vcpu.get('MDSCR_EL1') & 1n) === 1n ? bit(21n) : 0n);
   vcpu.set('EXCLUSIVE_SIZE', 0n);
-  return vcpu.get('ELR_EL1');
+  return branchAddress(vcpu, vcpu.get('ELR_EL1'));
 }
 
 /** 1 when CPACR_EL1.FPEN lets this level use SIMD and floating point, 0 when it traps. */

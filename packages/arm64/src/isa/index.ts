@@ -2,8 +2,8 @@
 import type { Isa } from '@countervisor/contract';
 import { checksums } from './crc32.ts';
 import { decode, ILLEGAL_STATE } from './decode.ts';
-import { eret, faults, fpAccess, take } from './exceptions.ts';
-import { regime, regimes, translate } from './mmu.ts';
+import { branchAddress, eret, faults, fpAccess, take } from './exceptions.ts';
+import { checksAlignment, regime, regimes, translate } from './mmu.ts';
 import { costs } from './row.ts';
 
 export const isa: Isa = {
@@ -15,8 +15,14 @@ export const isa: Isa = {
   decode,
   regimes,
   regime,
+  checksAlignment,
   translate,
   take,
   faults,
-  helpers: { ...checksums, eret, 'fp-access': fpAccess },
+  helpers: {
+    ...checksums,
+    eret,
+    'fp-access': fpAccess,
+    'branch-address': (vcpu, [address = 0n]) => branchAddress(vcpu, address),
+  },
 };

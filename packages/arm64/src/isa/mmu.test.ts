@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Board, type FakeVcpu } from '../testing/board.ts';
 import { type Kind, reference, rightsOf, STATUS } from '../testing/walker.ts';
-import { regime, regimes } from './mmu.ts';
+import { checksAlignment, regime, regimes } from './mmu.ts';
 
 const RAM = 0x4000_0000n;
 /** Tables in RAM, a page each. */
@@ -294,8 +294,10 @@ describe('memory types', () => {
       expect([attribute, ask(vcpu)]).toEqual([attribute, expect.objectContaining({ strict })]);
     }
   });
-  it('SCTLR_EL1.A makes all memory strict', () => {
-    expect(ask(board({}, { SCTLR_EL1: M | A }))).toMatchObject({ strict: true });
+  it('SCTLR_EL1.A checks every access, and leaves the memory what it is', () => {
+    expect(ask(board({}, { SCTLR_EL1: M | A }))).toMatchObject({ strict: false });
+    expect(checksAlignment(board({}, { SCTLR_EL1: M | A }))).toBe(true);
+    expect(checksAlignment(board({}, { SCTLR_EL1: M }))).toBe(false);
   });
 });
 

@@ -192,9 +192,14 @@ export function translate(
     read: may.read,
     write: may.write,
     fetch: may.fetch,
-    // With translation off, data is Device-nGnRnE (D8.2.10). SCTLR_EL1.A checks every access.
-    strict: isDevice(page.attributes) || (sctlr & 2) !== 0,
+    // With translation off, data is Device-nGnRnE (D8.2.10).
+    strict: isDevice(page.attributes),
   };
+}
+
+/** `Isa.checksAlignment`: SCTLR_EL1.A, at EL0 too. CheckAlignment() of J1 comes before the translation. */
+export function checksAlignment(view: View): boolean {
+  return (view.get('SCTLR_EL1') & 2n) !== 0n;
 }
 
 /** Sets of translations that are kept apart: EL0, EL1, and EL1 while PSTATE.PAN is set. */

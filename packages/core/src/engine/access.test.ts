@@ -187,6 +187,27 @@ describe('alignment', () => {
     }
   });
 
+  it.each([
+    ['load', 0n],
+    ['store', 1n],
+  ] as const)('of every %s, where the vCPU checks them all: before its pages are asked for', (kind, syndrome) => {
+    const x = machine({ size: 4 });
+    x.pages.set(0x400n, undefined);
+    x.checksAlignment = true;
+    const at = 0x40_0002n;
+    x.put({ RSI: at, RDI: at, PC: CODE[kind] }).run(1);
+    expect(x.taken).toEqual([{ kind: 'alignment', address: at, syndrome, pc: CODE[kind] }]);
+    // An aligned one is asked for as ever, and an unaligned one again once nobody checks.
+    x.put({ RSI: at + 2n, RDI: at + 2n, PC: CODE[kind] }).run(1);
+    x.checksAlignment = false;
+    x.put({ RSI: at, RDI: at, PC: CODE[kind] }).run(1);
+    expect(x.taken.slice(1).map(({ kind: what, address }) => [what, address])).toEqual([
+      ['page-fault', at + 2n],
+      ['page-fault', at],
+    ]);
+    expect(x.signals().unaligned).toBeUndefined();
+  });
+
   it('strict memory takes aligned accesses alone, also when the soft-TLB knows it', () => {
     const x = machine({ size: 4 });
     x.pages.set(0x400n, { physical: LEFT, strict: true });

@@ -5,9 +5,10 @@ import { DEVICE, type Engine } from './engine.ts';
 
 const FAULT = -2;
 
+/** Before any translation: is the address aligned as the access, or the vCPU now, demands? An unaligned one of `size` bytes is counted. */
 function aligned(x: Engine, lo: number, hi: number, size: number, shape: AccessShape, kind: 'read' | 'write'): boolean {
-  const align = shape.align ?? 1;
-  if (align > 1 && (lo & (align - 1)) !== 0) {
+  const unaligned = (lo & (shape.size - 1)) !== 0;
+  if ((lo & ((shape.align ?? 1) - 1)) !== 0 || (unaligned && x.doors.checksAlignment(x.v))) {
     const virtual = (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
     x.fault = x.doors.fault(x.v, 'alignment', virtual, 0n, kind);
     return false;

@@ -31,7 +31,7 @@ export interface Running {
 
 /** What the engine asks of the machine: each call is one of the two roads, or memory that is not RAM. */
 export interface Doors<V extends Running> {
-  /** Register access by address; value in and out through `Engine.lo/hi`. 0: done; else a code of `stepper.ts`. */
+  /** Register access by address; value in and out through `Engine.lo/hi`. 0: done; else a `CODE`. */
   access(v: V, space: string, index: number, write: boolean): number;
   trap(v: V, cause: string, argument: bigint): number;
   call(v: V, helper: string, args: readonly bigint[]): bigint;
@@ -40,6 +40,8 @@ export interface Doors<V extends Running> {
   /** Physical access outside RAM; value through `lo/hi`. False: nothing answers there. */
   device(v: V, physical: bigint, size: number, write: boolean): boolean;
   translate(v: V, virtual: bigint, kind: AccessKind, level: number): Translation | Exception;
+  /** Does every unaligned data access of this vCPU fault, wherever it goes? */
+  checksAlignment(v: V): boolean;
   regime(v: V, level: number): number;
   decode(v: V, code: CodeReader, pc: bigint): Decoded | undefined;
   mode(v: V): number;

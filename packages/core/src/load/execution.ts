@@ -22,7 +22,7 @@ export function checkIsa(problems: Problems, thing: unknown, names: Names): void
     for (const part of ['backend', 'frontend']) problems.whole(`isa.costs.${name}.${part}`, cost[part], 0, 1_000_000);
   }
   problems.whole('isa.regimes', isa.regimes, 1, 64);
-  problems.function('isa.mode', isa.mode, 'optional');
+  for (const name of ['mode', 'checksAlignment']) problems.function(`isa.${name}`, isa[name], 'optional');
   for (const name of ['decode', 'regime', 'translate', 'take']) problems.function(`isa.${name}`, isa[name]);
   const faults = problems.named('isa.faults', isa.faults);
   if (faults !== undefined) {

@@ -32,6 +32,7 @@ export function doors(
     },
     device: (v, physical, size, write) => device(domain, v, physical, size, write),
     translate: (v, virtual, kind, level) => isa.translate(v.handle, virtual, kind, level, domain.physical),
+    checksAlignment: (v) => isa.checksAlignment?.(v.handle) ?? false,
     regime: (v, level) => isa.regime(v.handle, level),
     decode: (v, code, pc) => isa.decode(code, pc, isa.mode?.(v.handle) ?? 0, v.handle),
     mode: (v) => isa.mode?.(v.handle) ?? 0,

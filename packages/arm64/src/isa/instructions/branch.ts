@@ -1,11 +1,29 @@
 /** Branches. Arm DDI 0487, C4.1 (branches) and C6.2. Signals as the PMU's branch events define them (D14.3). */
-import type { Signal } from '@countervisor/contract';
+import type { Lifter, Signal, Value } from '@countervisor/contract';
 import { condition, signed, widthOf, x } from '../operands.ts';
 import { type Row, row } from '../row.ts';
 
 const conditionalSignals: readonly Signal[] = ['branch', 'branch-immediate'];
 const target = (pc: bigint, imm: number, width: number): bigint =>
   BigInt.asUintN(64, pc + BigInt(signed(imm, width) * 4));
+
+const TOP_BYTE = 0xffn << 56n;
+
+/**
+ * To an address in a register. TCR_EL1 may have its top byte ignored, and the program counter then never holds a tag; that is asked only where the
+ * byte is neither 0 nor a copy of bit 55, so the usual return costs one op.
+ */
+function jumpTo(b: Lifter, to: Value, link: () => void = () => {}): void {
+  b.when(b.and(to, b.constant(TOP_BYTE)), () => {
+    b.when(b.add(b.sar(to, b.constant(55)), b.constant(1)), () => {
+      const untagged = b.call('branch-address', to);
+      link();
+      b.jump(untagged);
+    });
+  });
+  link();
+  b.jump(to);
+}
 
 /** CBZ and CBNZ. */
 function compare(name: string, op: '0' | '1'): Row {
@@ -65,21 +83,17 @@ export const branch: readonly Row[] = [
   compare('CBNZ', '1'),
   test('TBZ', '0'),
   test('TBNZ', '1'),
-  row('BR', 'branch', '1101011 0000 11111 000000 Rn 00000', (b, f) => b.jump(x(b, f.Rn)), {
+  row('BR', 'branch', '1101011 0000 11111 000000 Rn 00000', (b, f) => jumpTo(b, x(b, f.Rn)), {
     signals: ['branch', 'taken'],
   }),
   row(
     'BLR',
     'branch',
     '1101011 0001 11111 000000 Rn 00000',
-    (b, f) => {
-      const to = x(b, f.Rn);
-      b.set('X30', b.constant(b.next));
-      b.jump(to);
-    },
+    (b, f) => jumpTo(b, x(b, f.Rn), () => b.set('X30', b.constant(b.next))),
     { signals: ['branch', 'call', 'taken'] },
   ),
-  row('RET', 'branch', '1101011 0010 11111 000000 Rn 00000', (b, f) => b.jump(x(b, f.Rn)), {
+  row('RET', 'branch', '1101011 0010 11111 000000 Rn 00000', (b, f) => jumpTo(b, x(b, f.Rn)), {
     signals: ['branch', 'return', 'taken'],
   }),
 ];

@@ -68,6 +68,9 @@ class Stop extends Error {
   }
 }
 
+/** The instruction has jumped: nothing behind it happens. */
+class Jumped extends Error {}
+
 const cut = (value: bigint, width = 64): bigint => BigInt.asUintN(width, value);
 
 class Evaluator {
@@ -164,6 +167,7 @@ class Evaluator {
 
   jump(to: Value): void {
     this.to = this.of(to);
+    throw new Jumped();
   }
 
   branch(condition: Value, to: bigint): void {
@@ -247,7 +251,7 @@ export function evaluate(
     lift(b as unknown as Lifter);
   } catch (error) {
     if (error instanceof Stop) return { end: error.end, passed: b.passed };
-    throw error;
+    if (!(error instanceof Jumped)) throw error;
   }
   return { end: { kind: 'next', pc: b.to, signals: b.signals }, passed: b.passed };
 }

@@ -49,6 +49,8 @@ export class Foreign {
   /** Physical addresses at which a device answers, and what it holds. */
   readonly device: Map<bigint, bigint> = new Map();
   readonly deviceLog: string[] = [];
+  /** Does every unaligned access fault? */
+  checksAlignment = false;
   /** What a trap's handler answers. */
   answer = 0;
   /** Done on the other side of a trap or a register access. */
@@ -229,6 +231,7 @@ export class Foreign {
         return true;
       },
       translate: (_v, virtual, kind, level) => this.#translate(virtual, kind, level),
+      checksAlignment: () => this.checksAlignment,
       regime: (_v, level) => level,
       decode: (_v, code, pc) => isa.decode(code, pc, Number(this.get('MODE')), undefined as never),
       mode: () => this.memory.words[this.#word('MODE')] as number,
