@@ -31,7 +31,8 @@ export function flat(elf: Uint8Array): Uint8Array {
       const offset = Number(view.getBigUint64(at + 8, true));
       const physical = Number(view.getBigUint64(at + 24, true));
       return { physical, bytes: elf.subarray(offset, offset + Number(view.getBigUint64(at + 32, true))) };
-    });
+    })
+    .filter(({ bytes }) => bytes.length > 0);
   const base = Math.min(...segments.map((s) => s.physical));
   const out = new Uint8Array(Math.max(...segments.map((s) => s.physical + s.bytes.length)) - base);
   for (const { physical, bytes } of segments) out.set(bytes, physical - base);
@@ -42,8 +43,13 @@ export function flat(elf: Uint8Array): Uint8Array {
 function cpuSeconds(pid: number): number {
   const tasks = `/proc/${pid}/task`;
   return readdirSync(tasks).reduce((sum, id) => {
-    const [ns] = readFileSync(`${tasks}/${id}/schedstat`, 'utf8').split(' ');
-    return sum + Number(ns) / 1e9;
+    try {
+      const [ns] = readFileSync(`${tasks}/${id}/schedstat`, 'utf8').split(' ');
+      return sum + Number(ns) / 1e9;
+    } catch {
+      // A thread that has just ended.
+      return sum;
+    }
   }, 0);
 }
 
