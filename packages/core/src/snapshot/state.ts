@@ -7,8 +7,8 @@ import type { Domain, Ending } from '../domain.ts';
 import { Handle } from '../handle.ts';
 import type { Machine } from '../machine.ts';
 import { PAGE } from '../memory/layout.ts';
-import { fail } from '../report/errors.ts';
 import type { VcpuRuntime } from '../vcpu.ts';
+import { check } from './check.ts';
 
 export interface VcpuState {
   readonly on: boolean;
@@ -28,6 +28,9 @@ export interface VcpuState {
 
 export interface DomainState {
   readonly name: string;
+  readonly policy: string;
+  /** Bytes of RAM. */
+  readonly memory: number;
   readonly round: number;
   readonly turn: number;
   readonly paused: boolean;
@@ -72,8 +75,6 @@ function hex(bytes: Uint8Array): string {
 }
 
 function bytes(text: string, into: Uint8Array): void {
-  if (text.length !== into.length * 2)
-    throw fail('CV_STATE', { why: `holds ${text.length / 2} bytes where ${into.length} belong` });
   for (let i = 0; i < into.length; i++) into[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
 }
 
@@ -111,6 +112,8 @@ function domainState(domain: Domain): DomainState {
   }
   return {
     name: domain.name,
+    policy: domain.policyName,
+    memory: memory.ranges.reduce((sum, range) => sum + range.bytes, 0),
     round: domain.round,
     turn: domain.turn,
     paused: domain.paused,
@@ -147,8 +150,16 @@ export function state(machine: Machine): MachineState {
 }
 
 function restoreVcpu(v: VcpuRuntime, s: VcpuState): void {
-  const { exits, remainders, carried, ...numbers } = s;
-  Object.assign(v, numbers);
+  const { exits, remainders, carried } = s;
+  v.on = s.on;
+  v.waiting = s.waiting;
+  v.level = s.level;
+  v.instructions = s.instructions;
+  v.cycles = s.cycles;
+  v.roundStart = s.roundStart;
+  v.turn = s.turn;
+  v.barren = s.barren;
+  v.switches = s.switches;
   v.exits.clear();
   for (const [cause, n] of Object.entries(exits)) v.exits.set(cause, n);
   v.bank?.remainders.splice(0, remainders.length, ...remainders);
@@ -161,11 +172,6 @@ function restoreVcpu(v: VcpuRuntime, s: VcpuState): void {
 function restoreDomain(domain: Domain, s: DomainState): void {
   const { memory } = domain;
   const { layout } = memory;
-  if (s.name !== domain.name || s.vcpus.length !== domain.vcpus.length) {
-    throw fail('CV_STATE', {
-      why: `is of a domain ${s.name} with ${s.vcpus.length} vCPUs, not of ${domain.name} with ${domain.vcpus.length}`,
-    });
-  }
   domain.round = s.round;
   domain.turn = s.turn;
   domain.paused = s.paused;
@@ -177,8 +183,6 @@ function restoreDomain(domain: Domain, s: DomainState): void {
   bytes(s.blocks, memory.bytes.subarray(layout.vcpus, layout.vcpus + layout.block * domain.vcpus.length));
   memory.bytes.fill(0, layout.ram, layout.bytes);
   for (const [offset, page] of s.ram) {
-    if (offset < 0 || layout.ram + offset + PAGE > layout.bytes)
-      throw fail('CV_STATE', { why: `has a page at ${offset}, outside the memory` });
     bytes(page, memory.bytes.subarray(layout.ram + offset, layout.ram + offset + PAGE));
   }
   for (const v of domain.vcpus) restoreVcpu(v, s.vcpus[v.index] as VcpuState);
@@ -186,21 +190,12 @@ function restoreDomain(domain: Domain, s: DomainState): void {
   domain.engine.flush();
 }
 
-/** Puts a state into a machine made from the same configuration. Refused before anything changes when it is another one's. */
+/**
+ * Puts a state into a machine made from the same configuration. Refused before anything changes when it is another one's, or none at all.
+ * @throws CV_STATE
+ */
 export function restore(machine: Machine, s: MachineState): void {
-  if (
-    s.contract !== machine.arch.arch.contract ||
-    s.arch !== machine.arch.arch.name ||
-    s.cpu !== machine.arch.cpu.name
-  ) {
-    throw fail('CV_STATE', { why: `is of ${s.arch} ${s.cpu}, contract ${s.contract}` });
-  }
-  if (s.personality !== machine.personality.name || s.mode !== machine.mode) {
-    throw fail('CV_STATE', { why: `is of the personality ${s.personality}:${s.mode}` });
-  }
-  if (s.pcpus.length !== machine.pcpus.length || s.domains.length !== machine.domains.length) {
-    throw fail('CV_STATE', { why: `has ${s.pcpus.length} physical CPUs and ${s.domains.length} domains` });
-  }
+  check(machine, s);
   for (const [i, domain] of machine.domains.entries()) restoreDomain(domain, s.domains[i] as DomainState);
   s.pcpus.forEach((p, i) => {
     const pcpu = machine.pcpus[i] as (typeof machine.pcpus)[number];
