@@ -47,6 +47,9 @@ export interface Ending {
 /** A domain's output is bounded; what is beyond is counted, and said. */
 export const CONSOLE_LIMIT: number = 16 * 1024 * 1024;
 
+/** Reports of one domain that are not the same. */
+const MOST_DIAGNOSED = 200;
+
 export class Domain {
   readonly machine: Machine;
   readonly arch: CompiledArch;
@@ -77,7 +80,7 @@ export class Domain {
   #printed = 0;
   #dropped = 0;
   readonly #controls: DomainControl[] = [];
-  readonly #diagnosed = new Map<string, number>();
+  readonly #diagnosed = new Set<string>();
 
   constructor(machine: Machine, config: DomainConfig) {
     const { arch, personality, mode } = machine;
@@ -253,12 +256,28 @@ export class Domain {
 
   /** Something the guest touched is not modelled; the same code and sentence is said once. */
   diagnose(code: string, message: string, remedy: string): void {
+    // Nor is it remembered: a guest can think of new addresses for ever.
+    if (this.#diagnosed.size > MOST_DIAGNOSED) return;
     const key = `${code} ${message}`;
-    const times = this.#diagnosed.get(key) ?? 0;
-    this.#diagnosed.set(key, times + 1);
-    if (times === 0 && this.#diagnosed.size <= 200) {
-      this.machine.events.tell('diagnostic', { domain: this.name, code, message, remedy });
-    }
+    if (this.#diagnosed.has(key)) return;
+    this.#diagnosed.add(key);
+    if (this.#diagnosed.size <= MOST_DIAGNOSED) this.#say(code, message, remedy);
+    else
+      this.#say(
+        'CV_MORE',
+        `${this.name}: ${MOST_DIAGNOSED} different things were reported, and what comes after them is not.`,
+        'Mend the first ones, and run again.',
+      );
+  }
+
+  /** The domain is over, and why is said whatever was said before. */
+  giveUp(reason: string, code: string, message: string, remedy: string): void {
+    if (this.ended === undefined) this.#say(code, message, remedy);
+    this.end(reason, 0);
+  }
+
+  #say(code: string, message: string, remedy: string): void {
+    this.machine.events.tell('diagnostic', { domain: this.name, code, message, remedy });
   }
 
   unknownRegister(v: VcpuRuntime, space: string, index: number, write: boolean): void {

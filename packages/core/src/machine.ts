@@ -284,24 +284,24 @@ export class Machine {
     this.arch.arch.isa.take(v.handle, exception);
     this.attend(v, ATTENTION.level | ATTENTION.interrupts | ATTENTION.pmu);
     if (++v.barren < BARREN || domain.ended !== undefined) return;
-    domain.diagnose(
+    domain.giveUp(
+      'exception-loop',
       'CV_EXCEPTION_LOOP',
       `${domain.name}: vCPU ${v.index} took ${BARREN} exceptions in a row without retiring an instruction, the last one '${exception.kind}' to pc 0x${domain.pc(v).toString(16)}.`,
       "The guest's exception vectors fault themselves: check that they are in memory, mapped and executable.",
     );
-    domain.end('exception-loop', 0);
   }
 
   /** A handler asks for the instruction to be run again. */
   retry(v: VcpuRuntime, cause: string): void {
     const { domain } = v;
     if (++v.barren < BARREN) return;
-    domain.diagnose(
+    domain.giveUp(
+      'retry-loop',
       'CV_RETRIED_FOR_EVER',
       `${domain.name}: the handler of '${cause}' has asked ${BARREN} times in a row for the instruction at pc 0x${domain.pc(v).toString(16)} to be run again.`,
       "Correct the handler: 'retry' is for an obstacle that it has removed.",
     );
-    domain.end('retry-loop', 0);
   }
 
   /** A policy's name, checked against what the architecture offers. */

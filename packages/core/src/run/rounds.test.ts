@@ -100,6 +100,17 @@ describe('rule 11: a virtual clock', () => {
     expect(g.v.cycles).toBe(13);
   });
 
+  it.each(['virtual', 'machine'] as const)('rule 11: beyond 2^52 cycles nobody jumps: %s clock', (time) => {
+    const wait52 = (R7: bigint): Guest =>
+      ran([movi('R6', 0x200), store('R7', 'R6', 0), wait(), readreg('R4', 'TIME')], { time, set: { R7, R4: 0n } });
+    const last = wait52(2n ** 52n);
+    expect([last.get('R4'), last.domain.ended?.reason]).toEqual([2n ** 52n, 'poweroff']);
+    for (const beyond of [2n ** 52n + 1n, 2n ** 63n + 1n, 2n ** 64n - 1n]) {
+      const g = wait52(beyond);
+      expect([g.get('R4'), g.domain.ended?.reason]).toEqual([0n, 'waits-for-ever']);
+    }
+  });
+
   it('rule 11: whoever waits jumps although a neighbour runs', () => {
     for (const slice of [1, 5, 100]) {
       const g = guest([...timer(5000), wait(), readreg('R4', 'TIME')], { slice });
@@ -442,7 +453,7 @@ describe('what waits for ever', () => {
     const g = ran([nop(), wait(), nop()]);
     expect(g.domain.ended).toEqual({ reason: 'waits-for-ever', status: 0 });
     expect(g.said).toEqual([
-      'CV_WAITS_FOR_EVER a: every vCPU waits for an interrupt, and nothing is left that could raise one.',
+      'CV_WAITS_FOR_EVER a: every vCPU waits for an interrupt, and nothing within 2^52 cycles could raise one.',
     ]);
     expect(g.domain.instructions()).toBe(2);
   });

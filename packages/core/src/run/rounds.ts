@@ -25,9 +25,12 @@ function nextRound(machine: Machine, domain: Domain, quantum: number): void {
   }
 }
 
+/** Beyond this a clock would not count exactly for long: what waits for it waits for ever. 52 days at 1 GHz. */
+const FARTHEST = 2n ** 52n;
+
 function deadlineOf(v: VcpuRuntime): number | undefined {
   const deadline = v.domain.platform.deadline(v.handle);
-  return deadline === undefined ? undefined : Number(deadline);
+  return deadline === undefined || deadline > FARTHEST ? undefined : Number(deadline);
 }
 
 /** The same when it is still to come, else infinite. */
@@ -98,12 +101,12 @@ export function nextOf(machine: Machine, domain: Domain): VcpuRuntime | undefine
     domain.round = next;
   }
   if (on.every((v) => v.waiting)) {
-    domain.diagnose(
+    domain.giveUp(
+      'waits-for-ever',
       'CV_WAITS_FOR_EVER',
-      `${domain.name}: every vCPU waits for an interrupt, and nothing is left that could raise one.`,
+      `${domain.name}: every vCPU waits for an interrupt, and nothing within 2^52 cycles could raise one.`,
       'Enable a timer or an interrupt before the guest waits, or let it power off.',
     );
-    domain.end('waits-for-ever', 0);
   }
   return undefined;
 }

@@ -102,8 +102,7 @@ function execute(machine: Machine, v: VcpuRuntime, units: number): number {
   } catch (error) {
     // What the architecture refuses by name in the middle of a run ends this domain, not its neighbours.
     if (!(error instanceof CountervisorError)) throw error;
-    domain.diagnose(error.code, `${domain.name}: ${error.message}`, error.remedy);
-    domain.end('unmodelled', 0);
+    domain.giveUp('unmodelled', error.code, `${domain.name}: ${error.message}`, error.remedy);
   } finally {
     machine.running = undefined;
   }

@@ -39,8 +39,7 @@ function settle(v: VcpuRuntime, cause: CompiledCause, outcome: Outcome): Settled
       v.domain.end(outcome.reason, outcome.status);
       return { code: CODE.stopped, why: outcome.reason };
     case 'unmodelled':
-      v.domain.diagnose(outcome.code, `${v.domain.name}: ${outcome.message}`, outcome.remedy);
-      v.domain.end('unmodelled', 0);
+      v.domain.giveUp('unmodelled', outcome.code, `${v.domain.name}: ${outcome.message}`, outcome.remedy);
       return { code: CODE.stopped, why: outcome.message };
   }
 }
