@@ -174,6 +174,7 @@ export function build(x: Engine, pc: bigint, slot: number): Insn | undefined {
     bits,
     pc,
   };
+  x.code.made++;
   if (!code.crossed && x.page !== undefined) x.page[slot] = insn;
   else x.homeless = insn;
   return insn;
@@ -190,6 +191,8 @@ export function openPage(x: Engine, lo: number, hi: number): boolean {
     x.fault = x.doors.fault(x.v, 'bus', virtual, x.physical, 'fetch');
     return false;
   }
+  // No instruction is under way here, so that its constants may go.
+  if (x.code.full) x.dropCode();
   const hostPage = Math.floor(host / PAGE);
   const fresh = x.memory.watched[hostPage] === 0;
   x.pageLo = (hi << 20) | (lo >>> 12);

@@ -25,7 +25,15 @@ interface CodeView {
   readonly page: CodePage;
 }
 
+/** Views of one page that are kept: a guest can map a page at as many addresses as it likes. */
+const MOST_VIEWS = 16;
+/** Instructions that are kept, some 300 bytes each; a view's list counts as thirty-two. */
+const MOST_KEPT = 2 ** 19;
+const VIEW = 32;
+
 export class CodeCache {
+  /** Instructions made since everything was dropped, views included: no less than what is kept. */
+  made = 0;
   /** By host page number. Most pages have one view. */
   readonly #pages = new Map<number, CodeView[]>();
   readonly #watched: Uint8Array;
@@ -45,6 +53,8 @@ export class CodeCache {
       this.#watched[hostPage] = 1;
     }
     for (const view of views) if (view.low === low && view.high === high && view.mode === mode) return view.page;
+    if (views.length === MOST_VIEWS) views.length = 0;
+    this.made += VIEW;
     const page = new Array<Insn | undefined>(this.#slots).fill(undefined);
     views.push({ mode, high, low, page });
     return page;
@@ -59,5 +69,11 @@ export class CodeCache {
   clear(): void {
     for (const hostPage of this.#pages.keys()) this.#watched[hostPage] = 0;
     this.#pages.clear();
+    this.made = 0;
+  }
+
+  /** Time to drop everything: memory of the host's is not the guest's to fill. */
+  get full(): boolean {
+    return this.made >= MOST_KEPT;
   }
 }

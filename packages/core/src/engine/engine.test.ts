@@ -375,6 +375,30 @@ describe('the constant pool', () => {
   });
 });
 
+describe('decoded code', () => {
+  it('when there is too much of it is dropped on the way to another page: nobody notices', () => {
+    let lifts = 0;
+    const x = machine({
+      set0: [
+        { name: 'more', lift: (b) => b.set('RAX', b.add(b.get('RAX'), b.constant(++lifts > 0 ? 3 : 0))) },
+        { name: 'there', lift: (b) => b.jump(b.constant(RAM + 0x1000n)) },
+        { name: 'back', lift: (b) => b.jump(b.constant(RAM)) },
+      ],
+    });
+    x.load(RAM + 0x1000n, x.encode('more'), x.encode('back'));
+    x.load(RAM, x.encode('more'), x.encode('there'));
+    expect(x.run(400)).toBe(400);
+    expect([x.get('RAX'), lifts]).toEqual([600n, 2]);
+    x.x.code.made = 2 ** 19;
+    expect(x.run(400)).toBe(400);
+    expect([x.get('RAX'), x.get('PC'), lifts]).toEqual([1200n, RAM, 4]);
+    expect(x.x.code.made).toBeLessThan(100);
+    // What is lifted again is watched again.
+    x.x.touch(x.bytes(RAM, 1).byteOffset);
+    expect(x.x.attention).toBe(ATTENTION.decode);
+  });
+});
+
 describe('what core looks up for', () => {
   it('a signal that may overflow a counter, and no other', () => {
     const { x } = machine();
