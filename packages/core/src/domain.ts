@@ -243,7 +243,10 @@ export class Domain {
   end(reason: string, status: number): void {
     if (this.ended !== undefined) return;
     this.ended = { reason, status };
-    for (const v of this.vcpus) this.machine.attend(v, ATTENTION.leave);
+    for (const v of this.vcpus) {
+      this.machine.sync(v);
+      this.machine.attend(v, ATTENTION.leave);
+    }
     this.machine.events.tell('exit', { domain: this.name, reason, status, icount: this.instructions() });
   }
 
