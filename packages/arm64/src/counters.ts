@@ -7,7 +7,6 @@
  */
 import type { Counter, View } from '@countervisor/contract';
 import { CPU_CYCLES, eventOf } from './events.ts';
-import { has } from './features.ts';
 
 /** Position of the cycle counter in the list of counters, and its bit in PMCNTENSET_EL0 and its kin. */
 export const CYCLE = 31;
@@ -100,10 +99,10 @@ function prohibited(view: View, n: number, level: number): boolean {
   if (level !== EL2) return false;
   const { features } = view.cpu;
   const mdcr = view.get('MDCR_EL2');
-  const hpmd = has(features, 'pmuv3p1') && (mdcr & MDCR.HPMD) !== 0n;
+  const hpmd = features.has('pmuv3p1') && (mdcr & MDCR.HPMD) !== 0n;
   if (n !== CYCLE) return hpmd && !isHypervisors(view, n);
   if (hpmd && (view.get('PMCR') & PMCR.DP) !== 0n) return true;
-  return has(features, 'pmuv3p5') && (mdcr & MDCR.HCCD) !== 0n;
+  return features.has('pmuv3p5') && (mdcr & MDCR.HCCD) !== 0n;
 }
 
 function counting(view: View, n: number, selector: string, level: number): boolean {
@@ -113,10 +112,10 @@ function counting(view: View, n: number, selector: string, level: number): boole
 
 /** Bits 9:0 select on PMUv3, bits 15:0 from v3p1 on. */
 export function selected(view: View, selector: string): number {
-  return Number(view.get(selector) & (has(view.cpu.features, 'pmuv3p1') ? 0xffffn : 0x3ffn));
+  return Number(view.get(selector) & (view.cpu.features.has('pmuv3p1') ? 0xffffn : 0x3ffn));
 }
 
-const long = (view: View): boolean => has(view.cpu.features, 'pmuv3p5');
+const long = (view: View): boolean => view.cpu.features.has('pmuv3p5');
 
 /** Overflow beyond 64 bits: PMCR_EL0.LP for the guest's counters, MDCR_EL2.HLP for the hypervisor's. */
 function longOverflow(view: View, n: number): boolean {

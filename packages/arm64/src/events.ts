@@ -5,7 +5,6 @@
  * in the selector, and nothing is counted, as the manual has it for unsupported events (D24.5.12).
  */
 import type { PmuEvent } from '@countervisor/contract';
-import { has } from './features.ts';
 
 export const SW_INCR = 0x00;
 export const CPU_CYCLES = 0x11;
@@ -97,7 +96,7 @@ const byId: ReadonlyMap<number, PmuEvent> = new Map(events.map((event) => [event
 /** The event of this number, if this CPU counts it. */
 export function eventOf(id: number, features: ReadonlySet<string>): PmuEvent | undefined {
   const event = byId.get(id);
-  return event === undefined || (event.needs !== undefined && !has(features, event.needs)) ? undefined : event;
+  return event === undefined || (event.needs !== undefined && !features.has(event.needs)) ? undefined : event;
 }
 
 /** PMCEID<n>_EL0: bits 31:0 for events 32n to 32n + 31, bits 63:32 for 0x4000 + 32n on. D24.5.4, D24.5.5. */

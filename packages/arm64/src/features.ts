@@ -2,14 +2,11 @@
  * What a CPU model can have, by the manual's feature names in lower case (FEAT_LSE is `lse`), and the identification fields that show it.
  * Arm DDI 0487, A2.2 (feature list) and D24.2 (AArch64 identification registers).
  */
-import { insert } from '@countervisor/contract';
+import { type CpuFeature, insert } from '@countervisor/contract';
 
-export interface Feature {
-  readonly means: string;
+export interface Feature extends CpuFeature {
   /** The identification field that shows it, and the value it shows. Where several features share a field, the highest value shows. */
   readonly shows: readonly [register: IdRegister, bits: readonly [high: number, low: number], value: number];
-  /** The one it stands on. */
-  readonly after?: string;
 }
 
 /** Registers whose fields depend on features. */
@@ -43,19 +40,13 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
   pan: { means: 'Privileged access never: PSTATE.PAN.', shows: ['ID_AA64MMFR1_EL1', [23, 20], 1] },
 };
 
-/** Has the CPU this feature, and all that it stands on? `-pmuv3` on a Neoverse N2 takes v3p1 to v3p5 away as well. */
-export function has(features: ReadonlySet<string>, name: string): boolean {
-  const { after } = FEATURES[name] ?? {};
-  return features.has(name) && (after === undefined || has(features, after));
-}
-
 /** An identification register's value with the fields of the features put right: each shows exactly what the CPU has, 0 for nothing. */
 export function show(register: IdRegister, value: bigint, features: ReadonlySet<string>): bigint {
   const here = Object.entries(FEATURES).filter(([, feature]) => feature.shows[0] === register);
   let shown = value;
   for (const [, { shows }] of here) shown = insert(shown, shows[1], 0n);
   // A feature stands behind the one it needs, so the highest value of a shared field is written last.
-  for (const [name, { shows }] of here) if (has(features, name)) shown = insert(shown, shows[1], BigInt(shows[2]));
+  for (const [name, { shows }] of here) if (features.has(name)) shown = insert(shown, shows[1], BigInt(shows[2]));
   return shown;
 }
 

@@ -8,6 +8,7 @@ import { type Arch, CONTRACT, defineArch, type ToolstackHalf } from '@countervis
 import { describe } from './address.ts';
 import { counters, exists } from './counters.ts';
 import { events } from './events.ts';
+import { FEATURES } from './features.ts';
 import { hypercalls } from './hypercall.ts';
 import { isa } from './isa/index.ts';
 import { line, overflow } from './overflow.ts';
@@ -38,6 +39,7 @@ export const arm64: Arch<string, Level> = defineArch<string, Level, string, stri
   levels: ['el0', 'el1', 'el2'],
   level: (view) => Number(view.get('EL')),
   describe,
+  features: FEATURES,
   cpus,
   defaultCpu,
   settings: cpuSettings,

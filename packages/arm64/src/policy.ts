@@ -6,7 +6,6 @@
  */
 import type { Demand, Personality, PmuRole, View, Writes } from '@countervisor/contract';
 import { implemented, MDCR } from './counters.ts';
-import { has } from './features.ts';
 
 /** What TPM stops: everything but the identification registers that have a control of their own. */
 const BEHIND_TPM: readonly PmuRole[] = [
@@ -30,8 +29,8 @@ export function monitorDebug(demand: Demand, view: View): bigint {
   if (trapsPmu(demand)) value |= MDCR.TPM | MDCR.TPMCR;
   if (view.policy === 'passthrough') return value;
   // The guest may set NSH; what the hypervisor does must not show all the same.
-  if (has(view.cpu.features, 'pmuv3p1')) value |= MDCR.HPMD;
-  if (has(view.cpu.features, 'pmuv3p5')) value |= MDCR.HCCD;
+  if (view.cpu.features.has('pmuv3p1')) value |= MDCR.HPMD;
+  if (view.cpu.features.has('pmuv3p5')) value |= MDCR.HCCD;
   return value;
 }
 

@@ -1,5 +1,5 @@
 /** The plugin: everything an architecture tells the hypervisor. */
-import type { CpuRow, CpuSetting } from './cpu.ts';
+import type { CpuFeature, CpuRow, CpuSetting } from './cpu.ts';
 import type { Hypercalls } from './hypercall.ts';
 import type { Isa } from './isa.ts';
 import type { None } from './none.ts';
@@ -32,6 +32,8 @@ export interface Arch<
   level(view: Pick<View, 'get'>): number;
   /** An address as the manual writes it, and a row ready to paste, for the diagnostic about a register that no table declares. */
   describe?(space: string, index: number): { readonly text: string; readonly row: string };
+  /** What CPUs can have. Absent: the models' own lists, and no feature stands on another. */
+  readonly features?: Readonly<Record<string, CpuFeature>>;
   readonly cpus: Readonly<Record<string, CpuRow>>;
   /** Name of the model used when none is asked for. */
   readonly defaultCpu: string;
@@ -53,8 +55,11 @@ export interface Arch<
 }
 
 /** Identity at run time, inference at compile time: a misspelt register is a red line in the editor. */
-export function defineArch<const R extends string, const L extends string, const G extends string, const C extends string>(
-  arch: Arch<R, L, G, C>,
-): Arch<R, L, G, C> {
+export function defineArch<
+  const R extends string,
+  const L extends string,
+  const G extends string,
+  const C extends string,
+>(arch: Arch<R, L, G, C>): Arch<R, L, G, C> {
   return arch;
 }

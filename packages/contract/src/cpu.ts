@@ -11,9 +11,17 @@ export interface CpuModel {
   readonly deviations: readonly string[];
 }
 
+/** What a CPU can have, by name. */
+export interface CpuFeature {
+  readonly means: string;
+  /** The one it stands on: taking that away takes this away, and adding this adds that. */
+  readonly after?: string;
+}
+
 /** How a model is written in a table. */
 export interface CpuRow {
   readonly means: string;
+  /** With each feature, those it stands on. */
   readonly features: readonly string[];
   readonly settings: Readonly<Record<string, string | number | boolean>>;
   readonly identity: Readonly<Record<string, bigint>>;

@@ -9,13 +9,14 @@ export type {
   Conformance,
   Control,
   Manual,
+  Model,
   PmuUse,
   PolicyFacts,
   RegisterFacts,
   Step,
   StepPlace,
 } from './conformance.ts';
-export type { CpuModel, CpuRow, CpuSetting } from './cpu.ts';
+export type { CpuFeature, CpuModel, CpuRow, CpuSetting } from './cpu.ts';
 export type * from './devicetree.ts';
 export { ELF_MACHINES, elfMachine } from './elf.ts';
 export * from './error.ts';

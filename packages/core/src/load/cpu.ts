@@ -50,6 +50,18 @@ export function cpuModel(arch: Arch, spec = '', settings: Readonly<Record<string
   });
 }
 
+/** A feature and all it stands on, itself first. */
+export function foundations(
+  features: Readonly<Record<string, { readonly after?: string }>>,
+  feature: string,
+): string[] {
+  const chain: string[] = [];
+  for (let at: string | undefined = feature; at !== undefined && !chain.includes(at); at = features[at]?.after) {
+    chain.push(at);
+  }
+  return chain;
+}
+
 function featuresOf(
   arch: Arch,
   cpu: string,
@@ -60,7 +72,8 @@ function featuresOf(
   const known = new Set(Object.values(arch.cpus).flatMap((c) => [...c.features, ...(c.optional ?? [])]));
   const optional = row.optional ?? [];
   const features = new Set(row.features);
-  const seen = new Set<string>();
+  const under = (feature: string): string[] => foundations(arch.features ?? {}, feature);
+  const asked = new Map<string, boolean>();
   for (const change of changes) {
     const feature = change.slice(1);
     const adds = change.startsWith('+');
@@ -71,13 +84,21 @@ function featuresOf(
       const all = [...known];
       throw fail('CV_UNKNOWN_FEATURE', { arch: arch.name, name: show(feature), near: near(feature, all), known: all });
     }
-    if (seen.has(feature)) throw fail('CV_CPU_SPEC', { spec, why: `names ${feature} twice` });
-    seen.add(feature);
-    if (!row.features.includes(feature) && !optional.includes(feature)) {
-      throw fail('CV_FEATURE_IMPOSSIBLE', { cpu, feature, verb: adds ? 'add' : 'remove', optional });
+    if (asked.has(feature)) throw fail('CV_CPU_SPEC', { spec, why: `names ${feature} twice` });
+    asked.set(feature, adds);
+    for (const needed of adds ? under(feature) : [feature]) {
+      if (row.features.includes(needed) || optional.includes(needed)) continue;
+      throw fail('CV_FEATURE_IMPOSSIBLE', { cpu, feature: needed, verb: adds ? 'add' : 'remove', optional });
     }
-    if (adds) features.add(feature);
-    else features.delete(feature);
+    if (adds) for (const needed of under(feature)) features.add(needed);
+    else for (const other of [...features]) if (under(other).includes(feature)) features.delete(other);
+  }
+  for (const [feature, adds] of asked) {
+    if (features.has(feature) === adds) continue;
+    const why = adds
+      ? `adds ${feature} and takes away what it stands on`
+      : `takes ${feature} away and adds what stands on it`;
+    throw fail('CV_CPU_SPEC', { spec, why });
   }
   return features;
 }

@@ -1,7 +1,7 @@
 /** Checks of what surrounds the instruction set: CPU models and their settings, platforms, personalities. */
 
 import { checkLists, checkWrites } from './counting.ts';
-import { settingAllows, settingValues } from './cpu.ts';
+import { foundations, settingAllows, settingValues } from './cpu.ts';
 import { checkServices } from './execution.ts';
 import { loosely, type Names } from './names.ts';
 import { type Problems, show } from './problems.ts';
@@ -16,6 +16,7 @@ export function checkCpus(problems: Problems, plugin: Readonly<Record<string, un
       problems.shape(`settings.${name}.values`, 'a list of words or { from, to }', setting.values);
     }
   }
+  const after = checkFeatures(problems, plugin.features);
   const rows = problems.entries('cpus', plugin.cpus);
   for (const [name, thing] of rows) {
     const where = `cpus.${name}`;
@@ -30,6 +31,19 @@ export function checkCpus(problems: Problems, plugin: Readonly<Record<string, un
       }
       features.add(feature);
     }
+    if (after !== undefined) {
+      const own = Array.isArray(row.features) ? (row.features as unknown[]) : [];
+      for (const feature of features) problems.name(where, 'CPU feature', feature, new Set(Object.keys(after)));
+      for (const feature of own.filter((one) => typeof one === 'string')) {
+        const missing = foundations(after, feature).find((needed) => !own.includes(needed));
+        if (missing === undefined) continue;
+        problems.note('CV_CONTRADICTION', where, {
+          where,
+          why: `has ${feature} without ${missing}, on which it stands`,
+          remedy: `Add '${missing}' to its features.`,
+        });
+      }
+    }
     for (const [key, value] of problems.entries(`${where}.settings`, row.settings)) {
       const at = `${where}.settings.${key}`;
       const setting = problems.name(at, 'CPU setting', key, names.settings);
@@ -43,6 +57,22 @@ export function checkCpus(problems: Problems, plugin: Readonly<Record<string, un
     problems.texts(`${where}.deviations`, row.deviations);
   }
   problems.name('defaultCpu', 'CPU model', plugin.defaultCpu, new Set(rows.map(([name]) => name)));
+}
+
+/** What each feature stands on; `undefined` when the architecture has no such table. */
+function checkFeatures(problems: Problems, table: unknown): Record<string, { readonly after?: string }> | undefined {
+  if (table === undefined) return undefined;
+  const rows = problems.entries('features', table);
+  const known = new Set(rows.map(([name]) => name));
+  const stands: Record<string, { readonly after?: string }> = {};
+  for (const [name, thing] of rows) {
+    const { means, after } = loosely(problems.named(`features.${name}`, thing, 'a feature'));
+    problems.text(`features.${name}.means`, means);
+    const under =
+      after === undefined ? undefined : problems.name(`features.${name}.after`, 'CPU feature', after, known);
+    stands[name] = under === undefined ? {} : { after: under };
+  }
+  return stands;
 }
 
 const allowed = (values: readonly string[] | { readonly from: number; readonly to: number }): string =>

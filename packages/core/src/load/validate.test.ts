@@ -548,6 +548,23 @@ describe('surroundings', () => {
       'CV_LISTED_TWICE cpus.tiny: cpus.tiny lists pmu, as the same model does.',
     ],
     [
+      'a model that lacks what its features stand on',
+      (a) => {
+        a.features = { pmu: { means: 'P.' }, sample: { means: 'S.' }, wide: { means: 'W.', after: 'pmu' } };
+        a.cpus['tiny-wide'].features = ['sample', 'wide'];
+      },
+      'CV_CONTRADICTION cpus.tiny-wide: cpus.tiny-wide has wide without pmu, on which it stands.',
+    ],
+    [
+      'a feature that stands on none that there is, and a model with one that the table lacks',
+      (a) => {
+        a.features = { pmu: { means: 'P.' }, sample: { means: 'S.', after: 'pnu' } };
+      },
+      "CV_UNKNOWN_NAME features.sample.after: features.sample.after names the CPU feature 'pnu', which does not exist.",
+      "CV_UNKNOWN_NAME cpus.tiny: cpus.tiny names the CPU feature 'wide', which does not exist.",
+      "CV_UNKNOWN_NAME cpus.tiny-wide: cpus.tiny-wide names the CPU feature 'wide', which does not exist.",
+    ],
+    [
       'no such default model',
       (a) => {
         a.defaultCpu = 'tinny';
