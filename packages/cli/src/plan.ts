@@ -54,10 +54,10 @@ export function toolstackOf(selected: Selected, host: Host): Toolstack {
   return { half, host: xenHost(half, half.host({ cpu, settings: gic === undefined ? {} : { gic } }), facts), cpu };
 }
 
-/** libxl's way; or that of a hypervisor without it, where the vPMU is the one thing that creation can fail on (`undefined`: nobody asked more). */
+/** libxl's way; or that of a VMM, where the vPMU is the one thing that creation can fail on (`undefined`: nobody asked more). */
 function create(xl: XlDomainConfig, selected: Selected, toolstack: Toolstack): Creation | undefined {
   const creation = createDomain(xl, toolstack.host, toolstack.half);
-  if (selected.personality.toolstack !== 'kvm') return creation;
+  if (selected.personality.createdBy !== 'vmm') return creation;
   if (xl.vpmu && !toolstack.host.vpmu_is_available) {
     throw new InputError(
       'CV_NO_VPMU',

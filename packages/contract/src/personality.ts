@@ -35,6 +35,9 @@ export interface Personality<Name extends string = string> {
   readonly services?: Readonly<Record<string, HypercallService>>;
   /** Does the PMU's interrupt reach the guest? */
   interrupt(mode: Mode, vpmu: boolean): boolean;
-  /** Its half of the domain-creation checks: see `toolstack.ts`. */
-  readonly toolstack?: 'xen' | 'kvm';
+  /**
+   * Who creates its domains: libxl, with its own refusals and then the hypervisor's (`Arch.toolstack` has the architecture's half of both), or a VMM
+   * that asks for nothing but the vPMU. Default: libxl.
+   */
+  readonly createdBy?: 'libxl' | 'vmm';
 }

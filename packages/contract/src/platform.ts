@@ -27,6 +27,9 @@ export interface Device {
 export interface Images {
   /** ELF machine numbers it accepts. */
   readonly elf: readonly number[];
+  /** ELF classes and byte orders it accepts; absent: either. */
+  readonly classes?: readonly (32 | 64)[];
+  readonly orders?: readonly ('little' | 'big')[];
   /** Where a position-independent ELF goes. */
   readonly elfBase: bigint;
   /** Where a raw image goes. */

@@ -92,5 +92,5 @@ export const kvm: Personality = {
   handlers: (mode) => ({ sysreg: handler(mode) }),
   enforce,
   interrupt: (_mode, vpmu) => vpmu,
-  toolstack: 'kvm',
+  createdBy: 'vmm',
 };

@@ -191,5 +191,5 @@ export const xen: Personality = {
   handlers: (mode) => ({ sysreg: mode === 'compat' ? compat : strict }),
   enforce,
   interrupt: (mode, vpmu) => mode === 'strict' && vpmu,
-  toolstack: 'xen',
+  createdBy: 'libxl',
 };

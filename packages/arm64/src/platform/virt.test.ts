@@ -1,6 +1,8 @@
 /** The machine as a whole: interrupts to exceptions, entry and start states, what a domain's end means. */
 import type { BootFacts } from '@countervisor/contract';
+import { boot, Machine } from '@countervisor/core';
 import { describe, expect, it } from 'vitest';
+import { arm64 } from '../index.ts';
 import { Board, type BoardOptions } from '../testing/board.ts';
 import { defaultPlatform, platforms } from './index.ts';
 import { virt } from './virt.ts';
@@ -79,5 +81,55 @@ describe('virt', () => {
     [0, 'EXIT: STATUS=1\r\n', 'passed'],
   ] as const)('status %i with console %j: %s', (status, console, verdict) => {
     expect(virt.verdict(status, console)).toBe(verdict);
+  });
+});
+
+/** An ELF executable for AArch64 with one segment of one NOP at 0x40080000 (gABI chapters 4 and 5: file header, program header). */
+function elf(wide: boolean, little: boolean): Uint8Array {
+  const [header, segment] = wide ? [64, 56] : [52, 32];
+  const view = new DataView(new ArrayBuffer(header + segment + 4));
+  const u16 = (at: number, value: number): void => view.setUint16(at, value, little);
+  const u32 = (at: number, value: number): void => view.setUint32(at, value, little);
+  const word = (at: number, value: number): void =>
+    wide ? view.setBigUint64(at, BigInt(value), little) : u32(at, value);
+  [0x7f, 0x45, 0x4c, 0x46, wide ? 2 : 1, little ? 1 : 2, 1].forEach((byte, i) => {
+    view.setUint8(i, byte);
+  });
+  u16(16, 2);
+  u16(18, 183);
+  u32(20, 1);
+  word(24, 0x4008_0000);
+  word(wide ? 32 : 28, header);
+  u16(wide ? 52 : 40, header);
+  u16(wide ? 54 : 42, segment);
+  u16(wide ? 56 : 44, 1);
+  u16(wide ? 58 : 46, wide ? 64 : 40);
+  const [offset, vaddr, paddr, filesz, memsz] = wide ? [8, 16, 24, 32, 40] : [4, 8, 12, 16, 20];
+  u32(header, 1);
+  word(header + (offset as number), header + segment);
+  word(header + (vaddr as number), 0x4008_0000);
+  word(header + (paddr as number), 0x4008_0000);
+  word(header + (filesz as number), 4);
+  word(header + (memsz as number), 4);
+  view.setUint32(header + segment, 0xd503_201f, true);
+  return new Uint8Array(view.buffer);
+}
+
+describe('images', () => {
+  const load = (bytes: Uint8Array): bigint => {
+    const machine = new Machine({ arch: arm64 });
+    const domain = machine.addDomain({ name: 'd', vcpus: 1, memory: 1 << 20, vpmu: false });
+    return boot(machine, domain, { bytes, file: 'a.elf' }).entry;
+  };
+
+  it('are 64-bit and little-endian', () => {
+    expect(load(elf(true, true))).toBe(0x4008_0000n);
+  });
+
+  it.each([
+    [true, false, 'a.elf is big-endian; this platform loads little-endian.'],
+    [false, true, 'a.elf is ELF32; this platform loads ELF64.'],
+  ])('of 64 bits: %s, little-endian: %s: refused by name', (wide, little, message) => {
+    expect(() => load(elf(wide, little))).toThrow(expect.objectContaining({ code: 'CV_ELF_KIND', message }));
   });
 });

@@ -76,7 +76,7 @@ export const virt: Platform = {
     gicr(0x080a_0000n),
     pl011(0x0900_0000n, (view) => edge(view, UART_INTID)),
   ],
-  images: { elf: [183], elfBase: 0x4008_0000n, flat: 0x4008_0000n },
+  images: { elf: [183], classes: [64], orders: ['little'], elfBase: 0x4008_0000n, flat: 0x4008_0000n },
   sources: {
     'virtual-timer': (view) => timerLine(view, virtual),
     'physical-timer': (view) => timerLine(view, physical),

@@ -22,13 +22,14 @@ export interface BootImage {
 /** Loads the image, encodes the device tree, sets the entry state. Everything is checked before guest memory changes. */
 export function boot(machine: Machine, domain: Domain, image: BootImage): LoadedImage {
   const { platform, memory } = domain;
+  const { elf: machines, elfBase: base, flat: address, ...kinds } = platform.images;
   const size = memory.ranges.reduce((sum, range) => sum + range.bytes, 0);
   const ram = memory.ranges;
   const kind = image.kind ?? (isElf(image.bytes) ? 'elf' : 'flat');
   const loaded =
     kind === 'elf'
-      ? loadElf(readElf(image.bytes, image.file), { machines: platform.images.elf, base: platform.images.elfBase, ram })
-      : loadFlat(image.bytes, image.file, { address: platform.images.flat, ram });
+      ? loadElf(readElf(image.bytes, image.file), { ...kinds, machines, base, ram })
+      : loadFlat(image.bytes, image.file, { address, ram });
   const first = domain.vcpus[0] as VcpuRuntime;
   let facts: BootFacts = {
     memory: BigInt(size),

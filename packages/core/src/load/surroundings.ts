@@ -92,6 +92,15 @@ export function checkPlatforms(problems: Problems, plugin: Readonly<Record<strin
       for (const [i, machine] of problems.items(`${where}.images.elf`, images.elf).entries()) {
         problems.whole(`${where}.images.elf[${i}]`, machine, 0, 0xffff);
       }
+      for (const [key, known] of [
+        ['classes', [32, 64]],
+        ['orders', ['little', 'big']],
+      ] as const) {
+        if (images[key] === undefined) continue;
+        const given = problems.items(`${where}.images.${key}`, images[key]);
+        if (given.length > 0 && given.every((one) => (known as readonly unknown[]).includes(one))) continue;
+        problems.shape(`${where}.images.${key}`, `a list of ${known.join(' and ')}`, images[key]);
+      }
       for (const key of ['elfBase', 'flat']) problems.natural(`${where}.images.${key}`, images[key]);
     }
     for (const [source, line] of problems.entries(`${where}.sources`, platform.sources)) {
@@ -182,7 +191,7 @@ export function checkPersonalities(problems: Problems, table: unknown, names: Na
     for (const key of ['policy', 'settings', 'handlers', 'interrupt']) problems.function(`${where}.${key}`, row[key]);
     for (const key of ['enforce', 'switching']) problems.function(`${where}.${key}`, row[key], 'optional');
     if (row.services !== undefined) checkServices(problems, `${where}.services`, row.services);
-    if (row.toolstack !== undefined) problems.oneOf(`${where}.toolstack`, row.toolstack, ['xen', 'kvm']);
+    if (row.createdBy !== undefined) problems.oneOf(`${where}.createdBy`, row.createdBy, ['libxl', 'vmm']);
     for (const mode of MODES) checkAnswers(problems, where, row, mode, names);
   }
 }

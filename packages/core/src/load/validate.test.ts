@@ -671,11 +671,11 @@ describe('surroundings', () => {
       "CV_SHAPE personalities.plain.settings('strict', true).vpmu: personalities.plain.settings('strict', true).vpmu is 0x1n; it must be a text, a number, true or false.",
     ],
     [
-      'a toolstack that nobody has',
+      'a creator that nobody knows',
       (a) => {
-        a.personalities.plain.toolstack = 'hyperv';
+        a.personalities.plain.createdBy = 'hyperv';
       },
-      "CV_SHAPE personalities.plain.toolstack: personalities.plain.toolstack is 'hyperv'; it must be one of 'xen', 'kvm'.",
+      "CV_SHAPE personalities.plain.createdBy: personalities.plain.createdBy is 'hyperv'; it must be one of 'libxl', 'vmm'.",
     ],
     [
       'an ELF machine number of more than 16 bits',
@@ -683,6 +683,14 @@ describe('surroundings', () => {
         a.platforms.tiny.images.elf = [183, 0x10000];
       },
       'CV_SHAPE platforms.tiny.images.elf[1]: platforms.tiny.images.elf[1] is 65536; it must be a whole number from 0 to 65535.',
+    ],
+    [
+      'a byte order that there is not, and no class at all',
+      (a) => {
+        Object.assign(a.platforms.tiny.images, { classes: [], orders: ['little', 'middle'] });
+      },
+      'CV_SHAPE platforms.tiny.images.classes: platforms.tiny.images.classes is []; it must be a list of 32 and 64.',
+      "CV_SHAPE platforms.tiny.images.orders: platforms.tiny.images.orders is ['little', 'middle']; it must be a list of little and big.",
     ],
     [
       'a personality that throws',
