@@ -26,7 +26,7 @@ const NAMES: Readonly<Record<EventName, true>> = {
 const names = Object.keys(NAMES) as EventName[];
 
 describe('the history a guest sees', () => {
-  const pair = fc.sample(bodies, { seed: 11, numRuns: 6 });
+  const pair = fc.sample(bodies, { seed: 11, numRuns: 4 });
   const history = (
     a: (typeof pair)[number],
     b: (typeof pair)[number],
@@ -51,16 +51,20 @@ describe('the history a guest sees', () => {
     return [JSON.stringify(state(machine), (_, v) => (typeof v === 'bigint' ? `${v}n` : v)), heard];
   };
 
-  it.each(WITH_PMU)('is the same with every listener and with none: %s', (policy) => {
-    for (let i = 0; i < pair.length; i += 2) {
-      const [a, b] = [pair[i], pair[i + 1]] as [(typeof pair)[number], (typeof pair)[number]];
-      const [alone] = history(a, b, policy, [], false);
-      const [watched, heard] = history(a, b, policy, names, true);
-      expect(heard).toBeGreaterThan(50);
-      expect(watched).toBe(alone);
-      for (const name of names) expect(history(a, b, policy, [name], false)[0], name).toBe(alone);
-    }
-  });
+  it.each(WITH_PMU)(
+    'is the same with every listener and with none: %s',
+    (policy) => {
+      for (let i = 0; i < pair.length; i += 2) {
+        const [a, b] = [pair[i], pair[i + 1]] as [(typeof pair)[number], (typeof pair)[number]];
+        const [alone] = history(a, b, policy, [], false);
+        const [watched, heard] = history(a, b, policy, names, true);
+        expect(heard).toBeGreaterThan(50);
+        expect(watched).toBe(alone);
+        for (const name of names) expect(history(a, b, policy, [name], false)[0], name).toBe(alone);
+      }
+    },
+    60_000,
+  );
 });
 
 describe('what is told', () => {

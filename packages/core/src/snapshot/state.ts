@@ -74,8 +74,20 @@ function hex(bytes: Uint8Array): string {
   return out;
 }
 
+/** A digit's value, by its character; a letter's lowest bits are its place in the alphabet. */
+const digit = (code: number): number => (code <= 57 ? code - 48 : (code & 7) + 9);
+
 function bytes(text: string, into: Uint8Array): void {
-  for (let i = 0; i < into.length; i++) into[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
+  for (let i = 0; i < into.length; i++) {
+    into[i] = (digit(text.charCodeAt(2 * i)) << 4) | digit(text.charCodeAt(2 * i + 1));
+  }
+}
+
+/** Is every byte of the page at this offset 0? */
+function empty(words: Int32Array, offset: number): boolean {
+  const end = (offset + PAGE) >> 2;
+  for (let i = offset >> 2; i < end; i++) if (words[i] !== 0) return false;
+  return true;
 }
 
 const asBytes = (words: Int32Array): Uint8Array => new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
@@ -107,8 +119,7 @@ function domainState(domain: Domain): DomainState {
   const { layout } = memory;
   const ram: [number, string][] = [];
   for (let at = layout.ram; at < layout.bytes; at += PAGE) {
-    const page = memory.bytes.subarray(at, at + PAGE);
-    if (page.some((b) => b !== 0)) ram.push([at - layout.ram, hex(page)]);
+    if (!empty(memory.words, at)) ram.push([at - layout.ram, hex(memory.bytes.subarray(at, at + PAGE))]);
   }
   return {
     name: domain.name,
