@@ -22,7 +22,7 @@ function retireUnaligned(x: Engine): void {
  * `Engine.attention` says that something changed that core has to look at, always at an instruction boundary.
  */
 export function step(x: Engine, budget: number): number {
-  const { m, counts, grainBits } = x;
+  const { m, counts, grainBits, critical } = x;
   const { s } = x.v;
   const pcAt = s + x.pcWord;
   const below = (1 << grainBits) - 1;
@@ -89,7 +89,7 @@ export function step(x: Engine, budget: number): number {
         counts[UNFINISHED] = (counts[UNFINISHED] as number) + 1;
         x.attention &= ~ATTENTION.unaligned;
         used++;
-        if (x.attention !== 0 || ((x.classes.masks[UNFINISHED] as number) & x.critical) !== 0) return used;
+        if (x.attention !== 0 || ((x.classes.masks[UNFINISHED] as number) & critical) !== 0) return used;
         continue;
       }
       x.attention &= ~ATTENTION.unaligned;
@@ -102,7 +102,7 @@ export function step(x: Engine, budget: number): number {
       if ((x.attention & ATTENTION.unaligned) !== 0) retireUnaligned(x);
       if (x.attention !== 0) return used;
     }
-    if ((insn.signals & x.critical) !== 0) return used;
+    if ((insn.signals & critical) !== 0) return used;
   }
   return used;
 }
