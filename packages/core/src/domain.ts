@@ -89,7 +89,7 @@ export class Domain {
     this.name = config.name;
     this.platform = machine.platform(config.platform);
     this.vpmu = config.vpmu;
-    this.policyName = config.policy ?? personality.policy(mode, config.vpmu);
+    this.policyName = machine.offered(config.policy ?? personality.policy(mode, config.vpmu));
     this.policy = POLICY_TABLE[this.policyName];
     this.settings = { ...personality.settings(mode, config.vpmu), ...config.settings };
     this.handlers = personality.handlers(mode);

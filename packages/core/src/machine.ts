@@ -1,6 +1,7 @@
 /** One machine: physical CPUs of one model, the domains on them, and the clock that both roads and the run share. */
 import type { Arch, Exception, Mode, Personality, Platform, PolicyName, Writes } from '@countervisor/contract';
 import { withFixedBits } from './access/legalize.ts';
+import { checkDomain, checkMachine } from './checks.ts';
 import { Domain, type DomainConfig } from './domain.ts';
 import { ATTENTION } from './engine/engine.ts';
 import type { Handle } from './handle.ts';
@@ -80,6 +81,7 @@ export class Machine {
 
   constructor(config: MachineConfig) {
     this.arch = config.compiled ?? compiled(config);
+    checkMachine(config);
     const name = config.personality ?? (Object.keys(config.arch.personalities)[0] as string);
     const personality = config.arch.personalities[name];
     if (personality === undefined) {
@@ -132,6 +134,7 @@ export class Machine {
   }
 
   addDomain(config: DomainConfig): Domain {
+    checkDomain(this, config);
     const domain = new Domain(this, config);
     this.domains.push(domain);
     return domain;

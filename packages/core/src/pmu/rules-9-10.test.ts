@@ -34,10 +34,6 @@ describe('rule 9: cycles are a function of what retired and of the table', () =>
     expect(g.domain.vcpus[0]?.cycles).toBe(before + 36 + 2 + 4);
   });
 
-  it('rule 9: a class that is not in the table is no class', () => {
-    expect(ran([...cycles, nop(), ...disable], { costs: { nonsense: { backend: 5 } } }).get('PMC0')).toBe(3n);
-  });
-
   it.each(WITH_PMU)('rule 9: waiting costs none, time goes on: %s', (policy) => {
     const g = ran(
       [

@@ -141,6 +141,9 @@ export const ERRORS = {
   CV_SETTING_VALUE: (f: { setting: string; value: string; allowed: string }): Said =>
     said(`The CPU setting ${f.setting} cannot be ${f.value}.`, `It may be ${f.allowed}.`),
 
+  CV_VALUE: (f: { where: string; value: string; allowed: string }): Said =>
+    said(`${f.where} cannot be ${f.value}.`, `It may be ${f.allowed}.`),
+
   CV_UNKNOWN_PERSONALITY: (f: {
     arch: string;
     name: string;
