@@ -32,6 +32,8 @@ export const ROOMS = [
   'isa/mmu.ts',
   'isa/instructions/',
   'asm.ts',
+  'conformance.ts',
+  'manual.ts',
   'programs.ts',
 ];
 

@@ -1,6 +1,6 @@
 // What a test run amounts to, read from Vitest's JSON report: the numbers, and why tests were skipped.
 
-const REASON = /\[needs ([^\]]+)\]/;
+const REASON = /\[(needs [^\]]+|absent: [^\]]+)\]/;
 
 /** @param report Vitest's JSON report. @returns {{passed: number, failed: number, skipped: number, reasons: Map<string, number>}} */
 export function outcomeOf(report) {
@@ -16,7 +16,7 @@ export function outcomeOf(report) {
       else {
         skipped += 1;
         const reason = REASON.exec(test.fullName)?.[1];
-        const why = reason === undefined ? `no reason given: ${test.fullName}` : `needs ${reason}`;
+        const why = reason ?? `no reason given: ${test.fullName}`;
         reasons.set(why, (reasons.get(why) ?? 0) + 1);
       }
     }
@@ -34,17 +34,17 @@ export function skipLine({ skipped, reasons }) {
   return `Skips: ${whys.join('; ')}. (A tool that is missing skips its whole group, counted once; CV_REQUIRE=qemu,as,gcc,dtc makes it a failure.)`;
 }
 
-/** The skips that count as failures: those of a required tool, and, where anything is required, those that state no reason. */
+/**
+ * The skips that count as failures: those of a required tool, and, where anything is required, those that state no reason. What an architecture
+ * does not have ("absent") is no skip of a tool.
+ */
 export function forbiddenSkips({ reasons }, required) {
   if (required.length === 0) return [];
-  return [...reasons.keys()].filter(
-    (why) =>
-      !why.startsWith('needs ') ||
-      why
-        .slice('needs '.length)
-        .split(', ')
-        .some((tool) => required.includes(tool)),
-  );
+  return [...reasons.keys()].filter((why) => {
+    if (why.startsWith('absent: ')) return false;
+    const tools = why.startsWith('needs ') ? why.slice('needs '.length).split(', ') : required;
+    return tools.some((tool) => required.includes(tool));
+  });
 }
 
 /** The last line of every run. */

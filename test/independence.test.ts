@@ -101,6 +101,20 @@ describe('pmu-count and pmu-overflow, at slices of 1 to 1,000,000 and on 1 and 2
   });
 });
 
+describe('passthrough promises nothing of the kind', () => {
+  it('two domains that share one PMU read other numbers at another slice', async () => {
+    const at = (slice: number): Promise<Seen> =>
+      run([...pair, '--personality', 'plain', '--policy', 'passthrough', '--slice', `${slice}`]);
+    const [short, long] = [await at(100), await at(1_000_000)];
+    expect(short.domains).not.toEqual(long.domains);
+    // One behind the other they are undisturbed.
+    expect([short.codes, long.codes]).toEqual([
+      [1, 1],
+      [0, 0],
+    ]);
+  });
+});
+
 describe('smp with two vCPUs', () => {
   it.each(['off', 'emulated', 'switched'])('%s', async (policy) => {
     const all = await everywhere(smp, policy, []);

@@ -59,6 +59,7 @@ export const arm64: Arch<string, Level> = defineArch<string, Level, string, stri
 });
 
 export * as asm from './asm.ts';
+export { conformance } from './conformance.ts';
 export { kvm } from './personalities/kvm.ts';
 export { xen } from './personalities/xen.ts';
 export { programs } from './programs.ts';

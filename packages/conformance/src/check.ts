@@ -89,13 +89,16 @@ export function holds(what: string, condition: boolean, expected: string, counte
 export class Lab {
   readonly target: Target;
   session: Session | undefined;
+  readonly #usual: Partial<Setup>;
 
-  constructor(target: Target) {
+  /** @param usual what every session is set up with, unless a check says otherwise */
+  constructor(target: Target, usual: Partial<Setup> = {}) {
     this.target = target;
+    this.#usual = usual;
   }
 
   async start(setup: Setup): Promise<Session> {
-    this.session = await this.target.start(setup);
+    this.session = await this.target.start({ ...this.#usual, ...setup });
     return this.session;
   }
 }
@@ -104,11 +107,11 @@ export class Lab {
 const LAST = 8;
 
 /** Does one check. Whatever else it throws is a failure, too: no check may bring the others down. */
-export async function perform(check: Check, target: Target): Promise<Result> {
+export async function perform(check: Check, target: Target, usual: Partial<Setup> = {}): Promise<Result> {
   if (check.absent !== undefined) return { verdict: 'absent', why: check.absent };
   const lacking = (check.needs ?? []).find((capability) => target.lacks[capability] !== undefined);
   if (lacking !== undefined) return { verdict: 'absent', why: `${target.name}: ${target.lacks[lacking]}` };
-  const lab = new Lab(target);
+  const lab = new Lab(target, usual);
   try {
     await check.run(lab);
     return { verdict: 'pass' };

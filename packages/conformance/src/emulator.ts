@@ -34,7 +34,7 @@ class EmulatorSession implements Session {
 
   constructor(arch: Arch, compiled: CompiledArch, setup: Setup) {
     this.#make = () => new EmulatorSession(arch, compiled, setup);
-    const { guests, slice, quantum, pcpus, costs, hypervisor } = setup;
+    const { guests, slice, quantum, pcpus, costs, hypervisor, domain: settings } = setup;
     this.#machine = new Machine({
       arch,
       compiled,
@@ -53,6 +53,7 @@ class EmulatorSession implements Session {
         memory,
         vpmu: policy !== 'off',
         policy,
+        ...(settings !== undefined && { settings }),
       });
       boot(this.#machine, domain, { bytes: code, file: `guest ${n}`, kind: 'flat' });
       return domain;

@@ -5,12 +5,13 @@ import {
   type Control,
   type FieldWrite,
   type Manual,
+  type Model,
   mask,
   type Register,
   type RegisterFacts,
-  type Writes,
 } from '@countervisor/contract';
 import type { Subject } from './check.ts';
+import type { Setup } from './target.ts';
 
 /** The loud pattern of what the manual leaves unknown. */
 export const LOUD = 0x1de7_ec7e_dbad_c0den;
@@ -22,10 +23,13 @@ const bitsOf = (row: Register, write: FieldWrite): bigint =>
   );
 
 function fromRow(row: Register): RegisterFacts {
-  const made = row.derive !== undefined || row.view !== undefined;
+  const { derive, view, implemented, action, accepts, wrote } = row;
+  // Functions decide what such a row shows, or what a write to it does; without a manual nobody says what that must be.
+  const made = derive !== undefined || view !== undefined || implemented !== undefined || action !== undefined;
+  const acts = made || accepts !== undefined || wrote !== undefined;
   return {
     levels: [row.read, row.write],
-    ...(typeof row.reset !== 'function' && !made && { reset: row.reset }),
+    ...(row.at !== undefined && typeof row.reset !== 'function' && !made && { reset: row.reset }),
     plain: bitsOf(row, 'plain'),
     sets: bitsOf(row, 'one-sets'),
     clears: bitsOf(row, 'one-clears'),
@@ -33,36 +37,30 @@ function fromRow(row: Register): RegisterFacts {
     ones: bitsOf(row, 'one') | bitsOf(row, 'must-be-1'),
     refuses: bitsOf(row, 'must-be-0'),
     controls: row.traps ?? [],
-    ...(made && { made: true as const }),
-    ...((row.implemented ?? row.accepts ?? row.wrote ?? row.action ?? row.view) !== undefined && {
-      acts: 'its row has functions, and there is no manual to say what they do',
-    }),
+    ...(made && { made }),
+    ...(acts && { acts: 'its row has functions, and there is no manual to say what they do' }),
     ...(row.role !== undefined && { role: row.role }),
     ...(row.needs !== undefined && { needs: row.needs }),
   };
 }
 
-function controlOf(arch: Arch, name: string): Control {
+/** A trap group that a whole field arms, all ones or all zeros; others only a manual can tell of. */
+function controlOf(arch: Arch, name: string): Control | undefined {
   const { when, at, on, cause } = arch.trapGroups[name] as Arch['trapGroups'][string];
-  const base = {
+  if (typeof when === 'function' || !('register' in when)) return undefined;
+  const field = arch.registers[when.register]?.fields[when.field];
+  if (field === undefined) return undefined;
+  const bits = mask(field.bits);
+  const ones = bits / (bits & -bits);
+  if (when.is !== 0n && when.is !== ones) return undefined;
+  return {
+    register: when.register,
+    bits,
+    while: when.is === 0n ? 'clear' : 'set',
     levels: at,
-    to: arch.causes[cause]?.to === 'hypervisor' ? ('hypervisor' as const) : ('kernel' as const),
+    to: arch.causes[cause]?.to === 'hypervisor' ? 'hypervisor' : 'kernel',
     ...(on !== 'both' && { stops: on }),
   };
-  if (typeof when === 'function' || !('register' in when)) {
-    return {
-      ...base,
-      on: [],
-      off: [],
-      because: 'no field of a register arms it, and there is no manual to say what does',
-    };
-  }
-  const field = arch.registers[when.register]?.fields[when.field];
-  const bits = field === undefined ? 0n : mask(field.bits);
-  const low = bits === 0n ? 0n : bits & -bits;
-  const armed = when.is * low;
-  const writes = (value: bigint): Writes => [[when.register, value]];
-  return { ...base, on: writes(armed), off: writes(armed === 0n ? bits : 0n) };
 }
 
 /** The tables' own words as facts. */
@@ -71,7 +69,12 @@ export function fromTables(arch: Arch): Manual {
     cpu: arch.defaultCpu,
     registers: Object.fromEntries(Object.entries(arch.registers).map(([name, row]) => [name, fromRow(row)])),
     models: [],
-    controls: Object.fromEntries(Object.keys(arch.trapGroups).map((name) => [name, controlOf(arch, name)])),
+    controls: Object.fromEntries(
+      Object.keys(arch.trapGroups).flatMap((name) => {
+        const control = controlOf(arch, name);
+        return control === undefined ? [] : [[name, control]];
+      }),
+    ),
     policies: {},
     events: Object.fromEntries(arch.pmu.events.map(({ id, counts }) => [id, counts])),
     order: [],
@@ -84,6 +87,11 @@ export function fromTables(arch: Arch): Manual {
 export function factsOn({ facts }: Subject, name: string, cpu: string): RegisterFacts | undefined {
   const own = facts.registers[name];
   return own && { ...own, ...facts.models.find((model) => model.cpu === cpu)?.registers[name] };
+}
+
+/** What a target is set up with for a model. */
+export function setupOf({ cpu, settings, domain }: Model): Pick<Setup, 'cpu' | 'cpuSettings' | 'domain'> {
+  return { cpu, ...(settings !== undefined && { cpuSettings: settings }), ...(domain !== undefined && { domain }) };
 }
 
 export function subject(arch: Arch, kit: Conformance): Subject {

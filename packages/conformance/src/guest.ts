@@ -4,6 +4,8 @@ import type {
   Arch,
   Code,
   CodeWriter,
+  Control,
+  Model,
   PmuUse,
   PolicyName,
   Step,
@@ -11,7 +13,8 @@ import type {
   Writes,
 } from '@countervisor/contract';
 import { Absent, type Lab, type Subject } from './check.ts';
-import type { Moment, Progress, Session, Setup } from './target.ts';
+import { setupOf } from './facts.ts';
+import type { Moment, Progress, Session } from './target.ts';
 
 export const nop = (times = 1): Step => ({ do: 'nop', times });
 export const keep = (slot: number): Step => ({ do: 'keep', slot });
@@ -73,6 +76,19 @@ export const placeOf = (code: Code, step: number): StepPlace => {
   return place;
 };
 
+/** Bits of a register changed from outside. */
+export interface Change {
+  readonly register: string;
+  readonly clear: bigint;
+  readonly set: bigint;
+}
+
+/** Turns a control on or off. */
+export function change({ register, bits, while: stops }: Control, on: boolean): Change {
+  const set = (stops === 'set') === on;
+  return { register, clear: set ? 0n : bits, set: set ? bits : 0n };
+}
+
 /** One access by guest code, and what became of it. */
 export interface Probe {
   readonly register: string;
@@ -80,9 +96,10 @@ export interface Probe {
   readonly value?: bigint;
   readonly level: string;
   readonly policy: PolicyName;
-  readonly cpu: string;
-  /** Raw values before the access. */
-  readonly first?: Writes;
+  /** Default: the one that the manual tells of. */
+  readonly model?: Model;
+  /** Made from outside before the access, in order. */
+  readonly first?: readonly Change[];
 }
 
 export interface Probed {
@@ -99,6 +116,8 @@ export interface Probed {
 
 const sum = (exits: Readonly<Record<string, number>>): number => Object.values(exits).reduce((a, b) => a + b, 0);
 
+const EVERY = 0xffff_ffff_ffff_ffffn;
+
 /** Does one access at a level and says what became of it. */
 export async function probe(subject: Subject, lab: Lab, asked: Probe): Promise<Probed> {
   const { arch } = subject;
@@ -112,11 +131,15 @@ export async function probe(subject: Subject, lab: Lab, asked: Probe): Promise<P
   );
   const written = code.write(steps);
   const place = placeOf(written, steps.length - 2);
-  const setup: Setup = { guests: [{ code: written.bytes, policy: asked.policy }], cpu: asked.cpu };
-  const session = await lab.start(setup);
+  const { model = subject.facts } = asked;
+  const session = await lab.start({ guests: [{ code: written.bytes, policy: asked.policy }], ...setupOf(model) });
   const until = behind(place);
   await session.run(until - 1);
-  for (const [register, value] of asked.first ?? []) await session.set(register, value);
+  for (const { register, clear, set } of asked.first ?? []) {
+    // What is changed as a whole need not be read.
+    const kept = clear === EVERY ? 0n : (await session.get(register)) & ~clear;
+    await session.set(register, kept | set);
+  }
   const before = await session.progress();
   if (before.instructions !== until - 1) {
     throw new Error(`the guest did not come to the access: ${before.instructions} of ${until - 1} instructions`);

@@ -2,7 +2,7 @@
 import type { Arch, Conformance } from '@countervisor/contract';
 import { type Check, perform, type Result, SUITES, type SuiteName } from './check.ts';
 import { emulator } from './emulator.ts';
-import { subject } from './facts.ts';
+import { setupOf, subject } from './facts.ts';
 import { checksOf } from './suites/index.ts';
 import type { Target } from './target.ts';
 
@@ -13,7 +13,7 @@ export interface Shard {
 }
 
 export interface RunOptions {
-  /** Suites by name, or any part of a check's name `suite/…`; a check runs when one of them matches. */
+  /** Suites by name, else any part of a check's name `suite/…`; a check runs when one of them matches. */
   readonly groups?: readonly string[];
   readonly shard?: Shard;
   /** Default: the emulator. */
@@ -46,8 +46,10 @@ export interface Cell {
   readonly absent: number;
 }
 
+const isSuite = (group: string): boolean => (SUITES as readonly string[]).includes(group);
+
 const matches = ({ suite, name }: Check, groups: readonly string[] | undefined): boolean =>
-  groups === undefined || groups.some((group) => group === suite || `${suite}/${name}`.includes(group));
+  groups?.some((group) => (isSuite(group) ? group === suite : `${suite}/${name}`.includes(group))) ?? true;
 
 /** The checks of an architecture that these options choose, in their order. */
 export function chosen(arch: Arch, kit: Conformance, options: Pick<RunOptions, 'groups' | 'shard'> = {}): Check[] {
@@ -62,11 +64,12 @@ export function chosen(arch: Arch, kit: Conformance, options: Pick<RunOptions, '
  */
 export async function runConformance(arch: Arch, kit: Conformance, options: RunOptions = {}): Promise<Outcome> {
   const target = options.target ?? emulator(arch);
+  const usual = setupOf(subject(arch, kit).facts);
   const checks = chosen(arch, kit, options);
   const results: Done[] = [];
   for (const check of checks) {
     if (options.stop?.() === true) return { arch: arch.name, target: target.name, checks: results, stopped: true };
-    const done = { suite: check.suite, name: check.name, result: await perform(check, target) };
+    const done = { suite: check.suite, name: check.name, result: await perform(check, target, usual) };
     results.push(done);
     options.onResult?.(done, { done: results.length, of: checks.length });
     await options.breathe?.();

@@ -39,6 +39,8 @@ export interface Setup {
   readonly guests: readonly GuestSetup[];
   readonly cpu?: string;
   readonly cpuSettings?: Readonly<Record<string, string | number | boolean>>;
+  /** Settings of every guest's domain. */
+  readonly domain?: Readonly<Record<string, string | number | boolean>>;
   /** Instructions between two context switches. */
   readonly slice?: number;
   /** Instructions between two turns of the vCPUs of one guest. */

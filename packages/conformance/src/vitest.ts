@@ -2,6 +2,7 @@
 import type { Arch, Conformance } from '@countervisor/contract';
 import { type Check, perform, SUITES } from './check.ts';
 import { emulator } from './emulator.ts';
+import { setupOf, subject } from './facts.ts';
 import { failure } from './report.ts';
 import { chosen, type RunOptions } from './run.ts';
 
@@ -26,6 +27,7 @@ export function conformance(
   options: Pick<RunOptions, 'groups' | 'shard' | 'target'> = {},
 ): void {
   const checks = chosen(arch, kit, options);
+  const usual = setupOf(subject(arch, kit).facts);
   // Made when the first check runs: an architecture that is refused fails its tests, not their collection.
   let made: ReturnType<typeof emulator> | undefined;
   const target = (): ReturnType<typeof emulator> => {
@@ -33,9 +35,10 @@ export function conformance(
     return made;
   };
   const test = (check: Check): void => {
-    it(check.name, async (context) => {
-      const result = await perform(check, target());
-      if (result.verdict === 'absent') context.skip(`[absent: ${result.why}]`);
+    const known = check.absent === undefined ? '' : ` [absent: ${check.absent}]`;
+    it(check.name + known, async (context) => {
+      const result = await perform(check, target(), usual);
+      if (result.verdict === 'absent') context.skip(result.why);
       if (result.verdict === 'fail') throw new Error(failure(result));
     });
   };

@@ -103,6 +103,8 @@ export interface PmuUse<Register extends string = string, Level extends string =
     /** Instead of `start`. */
     readonly start?: Writes<Register>;
     readonly bits: 32 | 64;
+    /** For these counters alone. Default: all that can count any event. */
+    readonly of?: readonly number[];
   }[];
   /** Register that holds the address of the instruction behind the last overflow. */
   readonly sample?: Register;
@@ -128,6 +130,10 @@ export interface RegisterFacts {
   readonly of?: string;
   /** Why writing it is not just storing: then what a write does is not looked at here. */
   readonly acts?: string;
+  /** Bits that are never set beforehand: with them a guest would not come as far as the access. */
+  readonly apart?: bigint;
+  /** A value that can be written without harm. Default: what it holds after power-on. */
+  readonly value?: bigint;
   /** Its value is made when it is read, so it cannot be put there from outside. */
   readonly made?: true;
   /** Controls that can stop an access, in the order in which they are asked. */
@@ -137,18 +143,20 @@ export interface RegisterFacts {
   readonly needs?: string;
 }
 
-/** Something that can stop an access. */
+/** Something that can stop an access: bits of a register. */
 export interface Control {
-  /** Raw register values that make it stop accesses, and that make it let them pass. */
-  readonly on: Writes;
-  readonly off: Writes;
+  readonly register: string;
+  /** It stops accesses while all of these bits are set, or while all of them are clear. */
+  readonly bits: bigint;
+  readonly while: 'set' | 'clear';
+  /** Levels whose accesses it stops. */
   readonly levels: readonly string[];
   /** It stops reads or writes alone. */
   readonly stops?: 'read' | 'write';
   /** Who gets the access. */
   readonly to: 'hypervisor' | 'kernel' | 'undefined';
-  /** Only for these registers or writes: why it cannot be turned on from here. */
-  readonly because?: string;
+  /** What the explanation of a decision says of it. Default: its name. */
+  readonly named?: string;
 }
 
 export interface PolicyFacts {
@@ -159,6 +167,13 @@ export interface PolicyFacts {
   readonly ignores?: readonly string[];
 }
 
+/** A CPU model, its settings and those of the domain, as a host and a domain's file say them. */
+export interface Model {
+  readonly cpu: string;
+  readonly settings?: Readonly<Record<string, string | number | boolean>>;
+  readonly domain?: Readonly<Record<string, string | number | boolean>>;
+}
+
 /** Hypercalls as their specification has them. */
 export interface CallFacts {
   readonly number: bigint;
@@ -167,15 +182,11 @@ export interface CallFacts {
   readonly answers: bigint | { readonly ends: string; readonly status: number };
 }
 
-export interface Manual {
-  /** The CPU model that `registers` tells of, as on the command line. */
-  readonly cpu: string;
+/** The model stands for what `registers` tells of, and every guest of the checks runs on it unless a check needs another one. */
+export interface Manual extends Model {
   readonly registers: Readonly<Record<string, RegisterFacts>>;
   /** What other models have otherwise. */
-  readonly models: readonly {
-    readonly cpu: string;
-    readonly registers: Readonly<Record<string, Partial<RegisterFacts>>>;
-  }[];
+  readonly models: readonly (Model & { readonly registers: Readonly<Record<string, Partial<RegisterFacts>>> })[];
   readonly controls: Readonly<Record<string, Control>>;
   /** What a policy turns on of the hypervisor's controls, and what becomes of a trapped access to the PMU. */
   readonly policies: Readonly<Partial<Record<PolicyName, PolicyFacts>>>;

@@ -1,4 +1,4 @@
-/** The one error of the project: a stable code, one sentence, the remedy, and the place in the user's file if there is one (DESIGN: Errors). */
+/** The one error of the project: a stable code, one sentence, the remedy, and the place in the user's file if there is one. */
 
 /** Where in a user's file: lines and columns count from 1, columns in UTF-16 units. */
 export interface Place {

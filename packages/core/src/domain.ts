@@ -18,6 +18,7 @@ import { DomainMemory } from './memory/memory.ts';
 import type { Pcpu } from './pcpu.ts';
 import { Observer } from './pmu/observe.ts';
 import { POLICY_TABLE, type Policy } from './policy/table.ts';
+import { hex, told } from './report/errors.ts';
 import { controlOf } from './run/control.ts';
 import { doors } from './run/doors.ts';
 import { VcpuRuntime } from './vcpu.ts';
@@ -265,12 +266,7 @@ export class Domain {
     if (this.#diagnosed.has(key)) return;
     this.#diagnosed.add(key);
     if (this.#diagnosed.size <= MOST_DIAGNOSED) this.#say(code, message, remedy);
-    else
-      this.#say(
-        'CV_MORE',
-        `${this.name}: ${MOST_DIAGNOSED} different things were reported, and what comes after them is not.`,
-        'Mend the first ones, and run again.',
-      );
+    else this.#say(...told('CV_MORE', { domain: this.name, most: MOST_DIAGNOSED }));
   }
 
   /** The domain is over, and why is said whatever was said before. */
@@ -286,9 +282,14 @@ export class Domain {
   unknownRegister(v: VcpuRuntime, space: string, index: number, write: boolean): void {
     const at = this.arch.arch.describe?.(space, index) ?? { text: `${space}(0x${index.toString(16)})`, row: '' };
     this.diagnose(
-      'CV_UNKNOWN_REGISTER',
-      `${this.arch.arch.name}: the guest ${write ? 'wrote' : 'read'} ${at.text} at pc 0x${this.pc(v).toString(16)} (${this.arch.levels[v.level]}), which no table declares.`,
-      `The guest got an undefined instruction. To declare it, add to packages/${this.arch.arch.name}/src/registers:\n${at.row}`,
+      ...told('CV_UNKNOWN_REGISTER', {
+        arch: this.arch.arch.name,
+        verb: write ? 'wrote' : 'read',
+        address: at.text,
+        pc: hex(this.pc(v)),
+        level: this.arch.levels[v.level] as string,
+        row: at.row,
+      }),
     );
   }
 }

@@ -17,9 +17,13 @@ import { AFFECTS, type CompiledRegister } from './load/compile.ts';
 import type { Bank } from './pmu/bank.ts';
 import { SIGNAL_INDEX } from './pmu/classes.ts';
 import { fail } from './report/errors.ts';
+import { near } from './report/near.ts';
 import type { VcpuRuntime } from './vcpu.ts';
 
 const PMU = AFFECTS.pmu;
+
+const unknown = (arch: string, name: string, known: readonly string[]): Error =>
+  fail('CV_UNKNOWN_REGISTER_NAME', { arch, name, near: near(name, known), known });
 
 export class Handle implements Vcpu {
   readonly v: VcpuRuntime;
@@ -62,7 +66,7 @@ export class Handle implements Vcpu {
   register(name: string): CompiledRegister {
     const register = this.v.domain.arch.byName.get(name);
     if (register === undefined) {
-      throw fail('CV_UNKNOWN_REGISTER_NAME', { arch: this.v.domain.arch.arch.name, name, near: undefined, known: [] });
+      throw unknown(this.v.domain.arch.arch.name, name, [...this.v.domain.arch.byName.keys()]);
     }
     return register;
   }
@@ -112,12 +116,8 @@ export class Handle implements Vcpu {
     const register = this.register(name);
     const bits = register.fields.get(field);
     if (bits === undefined) {
-      throw fail('CV_UNKNOWN_REGISTER_NAME', {
-        arch: this.v.domain.arch.arch.name,
-        name: `${name}.${field}`,
-        near: undefined,
-        known: [],
-      });
+      const known = [...register.fields.keys()].map((one) => `${name}.${one}`);
+      throw unknown(this.v.domain.arch.arch.name, `${name}.${field}`, known);
     }
     return (this.read(register) >> BigInt(bits[1])) & ((1n << BigInt(bits[0] - bits[1] + 1)) - 1n);
   }
@@ -158,8 +158,14 @@ export class Handle implements Vcpu {
   count(name: string, amount: number): void {
     const register = this.register(name);
     const counter = this.v.domain.arch.counters.find((c) => c.value === register);
-    if (counter === undefined)
-      throw fail('CV_UNKNOWN_REGISTER_NAME', { arch: this.v.domain.arch.arch.name, name, near: undefined, known: [] });
+    if (counter === undefined) {
+      const { arch, counters } = this.v.domain.arch;
+      throw unknown(
+        arch.name,
+        name,
+        counters.map((c) => c.value.name),
+      );
+    }
     this.v.domain.machine.sync(this.v);
     this.bank().add(counter.index, amount);
     this.v.domain.machine.attend(this.v, PMU);

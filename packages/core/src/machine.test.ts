@@ -1,11 +1,9 @@
-import type { Signal } from '@countervisor/contract';
-import type { ProgramName } from '@countervisor/contract';
+import type { PolicyName, ProgramName, Signal } from '@countervisor/contract';
 import { programs, template } from '@countervisor/template';
 import { describe, expect, it } from 'vitest';
-import { bootFlat } from './testing/boot.ts';
 import { Machine, type MachineConfig } from './machine.ts';
 import { restore, state } from './snapshot/state.ts';
-import type { PolicyName } from '@countervisor/contract';
+import { bootFlat } from './testing/boot.ts';
 
 function machine(program: ProgramName, policy: PolicyName, config: Partial<MachineConfig> = {}): Machine {
   const m = new Machine({ arch: template, ...config });
@@ -54,8 +52,21 @@ describe('slices and state', () => {
 });
 
 describe('signals', () => {
-  const signals: readonly Signal[] = ['instruction', 'branch', 'taken', 'load', 'store', 'access', 'unaligned', 'exception', 'exception-return', 'call', 'return'];
+  const signals: readonly Signal[] = [
+    'instruction',
+    'branch',
+    'taken',
+    'load',
+    'store',
+    'access',
+    'unaligned',
+    'exception',
+    'exception-return',
+    'call',
+    'return',
+  ];
   it('every program has a count for some of them', () => {
-    for (const program of Object.values(programs)) expect(signals.some((s) => program.counts[s] !== undefined)).toBe(true);
+    for (const program of Object.values(programs))
+      expect(signals.some((s) => program.counts[s] !== undefined)).toBe(true);
   });
 });

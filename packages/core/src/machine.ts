@@ -10,7 +10,7 @@ import { cpuModel } from './load/cpu.ts';
 import { load } from './load/load.ts';
 import { Pcpu } from './pcpu.ts';
 import { SIGNAL_INDEX, SIGNAL_NAMES, SignalClasses } from './pmu/classes.ts';
-import { fail } from './report/errors.ts';
+import { fail, hex, told } from './report/errors.ts';
 import { Events } from './report/events.ts';
 import { near } from './report/near.ts';
 import { pass, run } from './run/run.ts';
@@ -289,9 +289,13 @@ export class Machine {
     if (++v.barren < BARREN || domain.ended !== undefined) return;
     domain.giveUp(
       'exception-loop',
-      'CV_EXCEPTION_LOOP',
-      `${domain.name}: vCPU ${v.index} took ${BARREN} exceptions in a row without retiring an instruction, the last one '${exception.kind}' to pc 0x${domain.pc(v).toString(16)}.`,
-      "The guest's exception vectors fault themselves: check that they are in memory, mapped and executable.",
+      ...told('CV_EXCEPTION_LOOP', {
+        domain: domain.name,
+        vcpu: v.index,
+        times: BARREN,
+        exception: exception.kind,
+        pc: hex(domain.pc(v)),
+      }),
     );
   }
 
@@ -301,9 +305,7 @@ export class Machine {
     if (++v.barren < BARREN) return;
     domain.giveUp(
       'retry-loop',
-      'CV_RETRIED_FOR_EVER',
-      `${domain.name}: the handler of '${cause}' has asked ${BARREN} times in a row for the instruction at pc 0x${domain.pc(v).toString(16)} to be run again.`,
-      "Correct the handler: 'retry' is for an obstacle that it has removed.",
+      ...told('CV_RETRIED_FOR_EVER', { domain: domain.name, cause, times: BARREN, pc: hex(domain.pc(v)) }),
     );
   }
 

@@ -21,8 +21,8 @@ const told = (level: 'user' | 'kernel', facts: Omit<RegisterFacts, 'levels'>): R
 });
 
 const controls: Readonly<Record<string, Control>> = {
-  'PMUSER.EN': { on: [['PMUSER', 0n]], off: [['PMUSER', 1n]], levels: ['user'], to: 'kernel' },
-  'HCTL.TPM': { on: [['HCTL', 1n]], off: [['HCTL', 0n]], levels: ['user', 'kernel'], to: 'hypervisor' },
+  'PMUSER.EN': { register: 'PMUSER', bits: 1n, while: 'clear', levels: ['user'], to: 'kernel' },
+  'HCTL.TPM': { register: 'HCTL', bits: 1n, while: 'set', levels: ['user', 'kernel'], to: 'hypervisor' },
 };
 
 export const manual: Manual = {

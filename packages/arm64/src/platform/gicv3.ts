@@ -144,7 +144,7 @@ export function endActive(vcpu: Vcpu, value: bigint): void {
 }
 
 export function setMask(vcpu: Vcpu, value: bigint): void {
-  cpuInterface(vcpu).pmr = Number(value) & PRIORITY;
+  cpuInterface(vcpu).pmr = Number(value & 0xffn) & PRIORITY;
   vcpu.changed('interrupts');
 }
 

@@ -1,7 +1,7 @@
 /** Access: each addressed register, at each level, under each control and each policy: absent, undefined, trapped or direct, and the explanation names the rule. */
-import type { Control, PolicyName, RegisterFacts, Writes } from '@countervisor/contract';
+import type { Control, PolicyName, RegisterFacts } from '@countervisor/contract';
 import { type Check, holds, type Lab, type Subject, same } from '../check.ts';
-import { guestLevels, NO_CODE, type Probed, plainest, probe, writerOf } from '../guest.ts';
+import { type Change, change, guestLevels, NO_CODE, type Probed, plainest, probe } from '../guest.ts';
 import { harmless } from './registers.ts';
 
 const never = Number.POSITIVE_INFINITY;
@@ -36,56 +36,56 @@ function judge(subject: Subject, what: string, got: Probed, control: string | un
     same(`${what}: decided as`, got.access.verdict, verdict);
     if (control !== undefined) {
       const { rule } = got.access;
-      holds(`${what}: the explanation names ${control}`, rule.includes(control), control, rule);
+      const named = subject.facts.controls[control]?.named ?? control;
+      holds(`${what}: the explanation names ${control}`, rule.includes(named), named, rule);
     }
   }
   same(`${what}: exits to the hypervisor`, got.exits, exit);
   same(`${what}: the access`, got.retired ? 'is done' : 'is not done', done ? 'is done' : 'is not done');
 }
 
-/** Raw values that turn some controls on, and all others of the manual off. Two may share a register: bits then add up. */
-function armed({ facts }: Subject, on: ReadonlySet<string>): Writes {
-  const values = new Map<string, bigint>();
-  const all = Object.entries(facts.controls).filter(([, control]) => control.because === undefined);
-  // What lets pass stands for all of them; what stops is laid over it.
-  for (const [name, control] of all)
-    if (!on.has(name))
-      for (const [register, value] of control.off) values.set(register, (values.get(register) ?? 0n) | value);
-  for (const name of on) {
-    const control = facts.controls[name] as Control;
-    for (const [n, [register, value]] of control.on.entries()) {
-      const cleared = control.off[n]?.[1] ?? 0n;
-      values.set(register, ((values.get(register) ?? 0n) & ~cleared) | value);
-    }
-  }
-  return [...values];
+/**
+ * Changes that turn some controls on and all others off. Two may be about the same bits: then those that have a say in this access (`here`) are laid
+ * over those that have none, and what is on over what is off.
+ */
+function armed({ facts }: Subject, on: ReadonlySet<string>, here: readonly string[]): Change[] {
+  const names = Object.keys(facts.controls);
+  const others = names.filter((name) => !here.includes(name));
+  const laid = (some: readonly string[], which: boolean): Change[] =>
+    some.filter((name) => on.has(name) === which).map((name) => change(facts.controls[name] as Control, which));
+  return [...laid(others, false), ...laid(others, true), ...laid(here, false), ...laid(here, true)];
 }
 
 function controls(subject: Subject, name: string, own: RegisterFacts): Check {
   const { facts } = subject;
-  const listed = (own.controls ?? []).filter((control) => facts.controls[control]?.because === undefined);
-  const others = Object.keys(facts.controls).filter(
-    (control) => !(own.controls ?? []).includes(control) && facts.controls[control]?.because === undefined,
-  );
+  const listed = own.controls ?? [];
+  const by = listed.length === 0 ? 'no control' : `${listed.join(', then ')}, and by nothing else`;
   return {
     suite: 'access',
-    name: `${name}: stopped by ${listed.length === 0 ? 'no control' : `${listed.join(', then ')}, and by nothing else`}`,
+    name: `${name}: stopped by ${by}`,
     needs: ['raw'],
     async run(lab: Lab): Promise<void> {
-      writerOf(subject);
-      const base = { register: name, policy: plainest(subject), cpu: facts.cpu };
+      for (const control of listed) {
+        holds(`${control}, which stops ${name}`, control in facts.controls, 'facts of it', 'none');
+      }
       for (const way of waysOf(subject, name, own)) {
         const what = `a ${way.write ? 'write' : 'read'} of ${name} at the level ${way.level}`;
-        const asked = { ...base, level: way.level, ...(way.write && { value: harmless(own) }) };
+        const asked = {
+          register: name,
+          policy: plainest(subject),
+          level: way.level,
+          ...(way.write && { value: harmless(own) }),
+        };
         const here = listed.filter((control) => stops(facts.controls[control] as Control, way));
-        const deaf = listed.filter((control) => !here.includes(control));
-        const got = await probe(subject, lab, { ...asked, first: armed(subject, new Set([...others, ...deaf])) });
-        judge(subject, `${what}, while every other control is on`, got, undefined, true);
+        const others = Object.keys(facts.controls).filter((control) => !here.includes(control));
+        const with_ = (on: readonly string[]): Promise<Probed> =>
+          probe(subject, lab, { ...asked, first: armed(subject, new Set(on), here) });
+        judge(subject, `${what}, while every other control is on`, await with_(others), undefined, true);
         for (const [n, control] of here.entries()) {
-          const alone = await probe(subject, lab, { ...asked, first: armed(subject, new Set([control])) });
+          const alone = await with_([control]);
           judge(subject, `${what}, while ${control} is on`, alone, control, alone.retired);
           if (n === here.length - 1) continue;
-          const later = await probe(subject, lab, { ...asked, first: armed(subject, new Set(here.slice(n))) });
+          const later = await with_(here.slice(n));
           judge(subject, `${what}, while ${here.slice(n).join(' and ')} are on`, later, control, later.retired);
         }
       }
@@ -103,14 +103,13 @@ function underPolicy(subject: Subject, policy: PolicyName, name: string, own: Re
     ...(told === undefined && { absent: `the manual does not say which controls the policy ${policy} turns on` }),
     async run(lab: Lab): Promise<void> {
       if (told === undefined) return;
-      const kernel = Object.entries(facts.controls).filter(([, c]) => c.to !== 'hypervisor' && c.because === undefined);
+      const kernel = Object.values(facts.controls).filter(({ to }) => to !== 'hypervisor');
       for (const way of waysOf(subject, name, own)) {
         for (const shut of way.level === guestLevels(subject.arch)[0] ? [false, true] : [false]) {
-          const first = kernel.flatMap(([, control]) => (shut ? control.on : control.off));
           const what = `a ${way.write ? 'write' : 'read'} of ${name} at the level ${way.level} under ${policy}${shut ? ', which the kernel forbids' : ''}`;
           const decides = (own.controls ?? []).find((control) => {
             const about = facts.controls[control];
-            if (about === undefined || about.because !== undefined || !stops(about, way)) return false;
+            if (about === undefined || !stops(about, way)) return false;
             if (about.to === 'hypervisor') return told.controls.includes(control);
             return shut && told.ignores?.includes(control) !== true;
           });
@@ -118,8 +117,7 @@ function underPolicy(subject: Subject, policy: PolicyName, name: string, own: Re
             register: name,
             level: way.level,
             policy,
-            cpu: facts.cpu,
-            first,
+            first: kernel.map((control) => change(control, shut)),
             ...(way.write && { value: harmless(own) }),
           });
           judge(subject, what, got, decides, own.role === undefined || told.pmu === 'performed');

@@ -50,7 +50,7 @@ function passive(subject: Subject, policy: PolicyName, name: ProgramName, progra
         const some = events.slice(from, from + at);
         const counters = some.map(([event], n) => ({ counter: use.counters[n] as number, event }));
         const { code, started } = window(subject, { counters, body: [nop()] });
-        const session = await lab.start({ guests: [{ code: code.bytes, policy }], cpu: facts.cpu });
+        const session = await lab.start({ guests: [{ code: code.bytes, policy }] });
         await session.run(started);
         const outside = lab.target.lacks.signals === undefined ? await emitted(lab) : undefined;
         await session.place(program.code);
@@ -72,14 +72,14 @@ function passive(subject: Subject, policy: PolicyName, name: ProgramName, progra
   };
 }
 
-function own(subject: Subject, policy: PolicyName, name: ProgramName, program: Program, slice?: number): Check {
+function own(policy: PolicyName, name: ProgramName, program: Program, slice?: number): Check {
   return {
     suite: 'counting',
     name: `${name} under ${policy}${slice === undefined ? '' : ` in slices of ${slice}`}: ${program.means}`,
     needs: ['policies'],
     async run(lab: Lab): Promise<void> {
       const guests = [{ code: program.code, policy }];
-      const session = await lab.start({ guests, cpu: subject.facts.cpu, ...(slice !== undefined && { slice }) });
+      const session = await lab.start({ guests, ...(slice !== undefined && { slice }) });
       await session.run(program.counts.instruction + PLENTY);
       await expectItsEnd(lab, program, name, 0);
     },
@@ -103,7 +103,7 @@ function alone(subject: Subject, policy: PolicyName, counter: number, event: num
         body: [nop(9)],
         after: [nop(3)],
       });
-      const session = await lab.start({ guests: [{ code: w.code.bytes, policy }], cpu: subject.facts.cpu });
+      const session = await lab.start({ guests: [{ code: w.code.bytes, policy }] });
       await session.run(w.stopped + 2);
       same(`counter ${counter}`, await session.get(use.value(counter)), 1000n + BigInt(w.stopped - w.started));
       for (const [register, value] of first)
@@ -120,7 +120,7 @@ function divided(subject: Subject, policy: PolicyName): Check[] {
     async run(lab: Lab): Promise<void> {
       const use = useOf(subject);
       const w = window(subject, { counters: [{ counter, from: 5n }], start, body: [nop(4 * by)] });
-      const session = await lab.start({ guests: [{ code: w.code.bytes, policy }], cpu: subject.facts.cpu });
+      const session = await lab.start({ guests: [{ code: w.code.bytes, policy }] });
       for (const [events, expected] of [
         [by - 1, 5n],
         [by, 6n],
@@ -156,7 +156,7 @@ function unknown(subject: Subject, policy: PolicyName): Check {
           ],
           body: some.flatMap((event) => [...writes(subject.arch, use.select(b, event)), nop()]),
         });
-        const session = await lab.start({ guests: [{ code: w.code.bytes, policy }], cpu: subject.facts.cpu });
+        const session = await lab.start({ guests: [{ code: w.code.bytes, policy }] });
         await session.run(w.stopped);
         same(`instructions beside it`, await session.get(use.value(a)), BigInt(w.stopped - w.started));
         same(`events ${some.map((n) => `0x${n.toString(16)}`).join(', ')}`, await session.get(use.value(b)), 3n);
@@ -171,7 +171,7 @@ export function counting(subject: Subject): Check[] {
   const checks: Check[] = [];
   for (const policy of withPmu(subject)) {
     for (const [name, program] of entries) {
-      if (OWN.includes(name)) checks.push(own(subject, policy, name, program), own(subject, policy, name, program, 1));
+      if (OWN.includes(name)) checks.push(own(policy, name, program), own(policy, name, program, 1));
       else checks.push(passive(subject, policy, name, program));
     }
     if (kit.use === undefined || kit.code === undefined) continue;

@@ -30,7 +30,6 @@ const VARIANTS: readonly Variant[] = [
 
 async function told(
   lab: Lab,
-  subject: Subject,
   policy: PolicyName,
   program: Program,
   other: Program,
@@ -38,7 +37,7 @@ async function told(
 ): Promise<string[]> {
   const [guest, of] = variant?.place ?? [0, 1];
   const guests = Array.from({ length: of }, (_, n) => ({ code: (n === guest ? program : other).code, policy }));
-  const session = await lab.start({ guests, cpu: subject.facts.cpu, ...variant?.more });
+  const session = await lab.start({ guests, ...variant?.more });
   if (lab.target.lacks.events === undefined) await session.watch();
   await session.run(PLENTY);
   const moments = lab.target.lacks.events === undefined ? await session.moments() : [];
@@ -53,8 +52,8 @@ function check(subject: Subject, policy: PolicyName, name: ProgramName, program:
     async run(lab: Lab): Promise<void> {
       // A neighbour that itself uses the PMU.
       const other = subject.kit.programs['read-counter'];
-      const expected = await told(lab, subject, policy, program, other);
-      const again = await told(lab, subject, policy, program, other, variant);
+      const expected = await told(lab, policy, program, other);
+      const again = await told(lab, policy, program, other, variant);
       same('lines of its history', again.length, expected.length);
       for (const [n, line] of expected.entries()) same(`${name}, line ${n}`, again[n], line);
       same(

@@ -20,7 +20,7 @@ function victim(subject: Subject): Window {
 async function survives(subject: Subject, lab: Lab, policy: PolicyName, code: Uint8Array, seed: number): Promise<void> {
   const w = victim(subject);
   const good = { code: w.code.bytes, policy };
-  const setup: Setup = { guests: [good], cpu: subject.facts.cpu, slice: 5 };
+  const setup: Setup = { guests: [good], slice: 5 };
   const alone = await lab.start(setup);
   await alone.run(LIMIT);
   const expected = await history(alone, 0);

@@ -18,7 +18,6 @@ function call(subject: Subject, facts: CallFacts, known: boolean, n: number): Ch
       const code = writerOf(subject).write([nop(), { do: 'call', number, arguments: args }, nop(3), END]);
       const session = await lab.start({
         guests: [{ code: code.bytes, policy: plainest(subject) }],
-        cpu: subject.facts.cpu,
       });
       const until = behind(placeOf(code, 1));
       if (lab.target.lacks.events === undefined) await session.watch();

@@ -7,7 +7,7 @@ export function modelWithout(arch: Arch, feature: string): string {
   const models = Object.entries(arch.cpus);
   const lacking = models.find(([, row]) => !row.features.includes(feature));
   if (lacking !== undefined) return lacking[0];
-  const removable = models.find(([, row]) => row.optional?.includes(feature) === true);
-  if (removable === undefined) throw new Absent(`every CPU model of ${arch.name} has ${feature}`);
-  return `${removable[0]},-${feature}`;
+  const having = models.find(([, row]) => row.features.includes(feature));
+  if (having === undefined) throw new Absent(`no CPU model of ${arch.name} has ${feature}, and none lacks it`);
+  return `${having[0]},-${feature}`;
 }

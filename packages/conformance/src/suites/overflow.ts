@@ -2,7 +2,18 @@
 import type { PmuUse, PolicyName } from '@countervisor/contract';
 import { Absent, type Check, type Lab, type Subject, same } from '../check.ts';
 import { factsOn } from '../facts.ts';
-import { CATCH, EXCEPTION, INTERRUPTS, nop, useOf, counting as withPmu, writerOf, writes } from '../guest.ts';
+import {
+  CATCH,
+  EXCEPTION,
+  INTERRUPTS,
+  NO_CODE,
+  NO_USE,
+  nop,
+  useOf,
+  counting as withPmu,
+  writerOf,
+  writes,
+} from '../guest.ts';
 import type { Session, Setup } from '../target.ts';
 import { eventOf, short, type Window, type WindowParts, window } from '../window.ts';
 
@@ -25,8 +36,16 @@ interface Make {
 interface Row {
   readonly name: string;
   readonly needs?: Check['needs'];
+  /** Why there is nothing to check. */
+  absent?(use: PmuUse, policy: PolicyName, way: Way): string | undefined;
   run(make: Make): Promise<void>;
 }
+
+const SHARED = 'under passthrough a neighbour counts on the same counters';
+export const NO_INCREMENT = 'software cannot increment the counters';
+export const NO_CARRY = 'no event counts carries';
+
+type Incremented = PmuUse & { readonly increment: NonNullable<PmuUse['increment']> };
 
 /** Bits of the status register that belong to counters. */
 const every = (use: PmuUse): bigint =>
@@ -140,8 +159,8 @@ const ROWS: readonly Row[] = [
   {
     name: 'in slices, beside a neighbour: at the same instruction',
     needs: ['guests'],
-    async run({ use, way: { bits }, policy, first: [a], subject, start, status }) {
-      if (policy === 'passthrough') throw new Absent('under passthrough a neighbour counts on the same counters');
+    absent: (_use, policy) => (policy === 'passthrough' ? SHARED : undefined),
+    async run({ use, way: { bits }, first: [a], subject, start, status }) {
       const counters = [{ counter: a, event: eventOf(subject, 'instruction'), from: short(bits, 6) }];
       for (const slice of [1, 4]) {
         const [w, session] = await start({ counters, body: [nop(12)] }, { slice }, 2);
@@ -166,9 +185,9 @@ const ROWS: readonly Row[] = [
   },
   {
     name: 'of software increments: at the increment itself',
+    absent: ({ increment }) => (increment === undefined ? NO_INCREMENT : undefined),
     async run({ use, way: { bits }, first: [a], start, status, subject }) {
-      const { increment } = use;
-      if (increment === undefined) throw new Absent('software cannot increment the counters');
+      const { increment } = use as Incremented;
       const by = writes(subject.arch, increment.by([a]));
       const counters = [{ counter: a, event: increment.event, from: short(bits, 2) }];
       const [w, session] = await start({ counters, body: [...by, nop(3), ...by] });
@@ -180,12 +199,16 @@ const ROWS: readonly Row[] = [
   },
   {
     name: 'of the counter of carries: at the carry itself',
-    async run({ use, way: { bits }, first: [a, b], start, status, subject }) {
-      if (use.carry === undefined) throw new Absent('no event counts carries');
-      if (bits !== 32) throw new Absent(`a counter that overflows at ${bits} bits carries into none`);
+    absent: ({ carry }, _policy, { bits }) =>
+      carry === undefined
+        ? NO_CARRY
+        : bits === 32
+          ? undefined
+          : `a counter that overflows at ${bits} bits carries into none`,
+    async run({ use, first: [a, b], start, status, subject }) {
       const counters = [
         { counter: a, event: eventOf(subject, 'instruction'), from: short(32, 4) },
-        { counter: b, event: use.carry, from: short(32, 1) },
+        { counter: b, event: use.carry as number, from: short(32, 1) },
       ];
       const [w, session] = await start({ counters, body: [nop(9)] });
       await session.run(w.started + 3);
@@ -234,7 +257,7 @@ export function overflow(subject: Subject): Check[] {
       {
         suite: 'overflow',
         name: 'windows',
-        absent: 'the architecture gives no code or no use (Conformance)',
+        absent: kit.code === undefined ? NO_CODE : NO_USE,
         run: () => Promise.resolve(),
       },
     ];
@@ -242,6 +265,10 @@ export function overflow(subject: Subject): Check[] {
   const checks: Check[] = [];
   for (const policy of withPmu(subject)) {
     for (const way of use.overflows) {
+      if (way.of !== undefined) {
+        for (const counter of way.of) checks.push(own(subject, policy, way, counter, undefined));
+        continue;
+      }
       for (const row of ROWS) checks.push(rowCheck(subject, policy, way, row));
       const event = Number(Object.entries(subject.facts.events).find(([, s]) => s.join() === 'instruction')?.[0]);
       for (const counter of use.counters) checks.push(own(subject, policy, way, counter, event));
@@ -251,8 +278,10 @@ export function overflow(subject: Subject): Check[] {
 }
 
 function rowCheck(subject: Subject, policy: PolicyName, way: Way, row: Row): Check {
+  const why = subject.kit.use && row.absent?.(subject.kit.use, policy, way);
   return {
     suite: 'overflow',
+    ...(why !== undefined && { absent: why }),
     name: `${wayName(policy, way)}: ${row.name}`,
     needs: ['policies', 'models', ...(row.needs ?? [])],
     async run(lab: Lab): Promise<void> {

@@ -104,7 +104,7 @@ function met(subject: Subject, policy: PolicyName, role: PmuRole): Check | undef
           const decides = (own.controls ?? []).find(
             (control) => facts.controls[control]?.to === 'hypervisor' && told.controls.includes(control),
           );
-          const asked = { register: name, level: kernelOf(arch), policy, cpu: facts.cpu };
+          const asked = { register: name, level: kernelOf(arch), policy };
           const got = await probe(subject, lab, write ? { ...asked, value: harmless(own) } : asked);
           const what = `a ${write ? 'write' : 'read'} of ${name} under ${policy}`;
           same(`${what}: exits`, got.exits, decides === undefined ? 0 : 1);
@@ -136,7 +136,7 @@ function works(subject: Subject, policy: PolicyName): Check {
         counters: [{ counter, event: Number(event) }],
         body: [nop(8)],
       });
-      const session = await lab.start({ guests: [{ code: w.code.bytes, policy }], cpu: subject.facts.cpu });
+      const session = await lab.start({ guests: [{ code: w.code.bytes, policy }] });
       await session.run(w.stopped);
       const caught = await session.get(writerOf(subject).caught);
       if (policy === 'off') {

@@ -1,14 +1,45 @@
 /** Registers: what they hold after power-on, what a write does to each bit, what a read shows, who may access them, and what is not there without its feature. */
-import type { RegisterFacts } from '@countervisor/contract';
+import type { Model, RegisterFacts } from '@countervisor/contract';
 import { type Check, holds, type Lab, type Subject, same } from '../check.ts';
-import { LOUD } from '../facts.ts';
-import { addressOf, guestLevels, kernelOf, NO_CODE, nop, plainest, probe, writerOf } from '../guest.ts';
+import { LOUD, setupOf } from '../facts.ts';
+import {
+  addressOf,
+  type Change,
+  change,
+  END,
+  guestLevels,
+  kernelOf,
+  NO_CODE,
+  nop,
+  plainest,
+  probe,
+  writerOf,
+} from '../guest.ts';
+import type { Capability, Session } from '../target.ts';
 import { modelWithout } from './models.ts';
 
 const ALL = 0xffff_ffff_ffff_ffffn;
-const PATTERNS = [0n, ALL, 0x5555_5555_5555_5555n, 0xaaaa_aaaa_aaaa_aaaan];
-/** Two steps on from each of the others, so that every pair of a bit's old and new value comes up. */
-const BEFORE = [ALL, 0n, 0xaaaa_aaaa_aaaa_aaaan, 0n, 0x5555_5555_5555_5555n];
+const FIVES = 0x5555_5555_5555_5555n;
+const TENS = 0xaaaa_aaaa_aaaa_aaaan;
+/** What a register held, and what is written to it: every pair of a bit's old and new value comes up, beside every other. */
+const WAYS = [
+  [ALL, 0n],
+  [0n, ALL],
+  [ALL, ALL],
+  [0n, 0n],
+  [TENS, FIVES],
+  [FIVES, TENS],
+] as const;
+const MIXED = 0x5a3c_9696_c3a5_0ff0n;
+
+/** A register as one model has it. */
+interface Entry {
+  readonly name: string;
+  readonly facts: RegisterFacts;
+  readonly model: Model;
+  /** The model that the manual tells of first. */
+  readonly base: boolean;
+}
 
 export const storedBits = ({ plain = 0n, sets = 0n, clears = 0n, keeps = 0n }: RegisterFacts): bigint =>
   plain | sets | clears | keeps;
@@ -20,169 +51,175 @@ function after(facts: RegisterFacts, before: bigint, written: bigint): bigint {
 }
 
 const hex = (value: bigint): string => `0x${value.toString(16)}`;
+const done = (retired: boolean): string => (retired ? 'is done' : 'is undefined');
 
-const addressed = ({ arch }: Subject, name: string): boolean => arch.registers[name]?.at !== undefined;
+const shown = ({ model: { cpu, settings, domain }, base }: Entry): string => {
+  if (base) return '';
+  const more = Object.entries({ ...settings, ...domain }).map(([key, value]) => `, ${key} ${value}`);
+  return ` on ${cpu}${more.join('')}`;
+};
 
-/** Raw values that let every access to this register pass. */
-export const opened = ({ facts }: Subject, register: string): readonly (readonly [string, bigint])[] =>
-  (facts.registers[register]?.controls ?? []).flatMap((name) => facts.controls[name]?.off ?? []);
+/** Raw changes that let every access to this register pass. */
+export const opened = ({ facts }: Subject, { controls = [] }: RegisterFacts): Change[] =>
+  controls.flatMap((name) => {
+    const control = facts.controls[name];
+    return control === undefined ? [] : [change(control, false)];
+  });
 
 const least = ({ arch }: Subject, name: string): number =>
   name === 'never' ? Number.POSITIVE_INFINITY : arch.levels.indexOf(name);
 
 /** Lowest level of a guest's that may. */
-function levelFor(subject: Subject, which: string): string | undefined {
-  const at = least(subject, which);
-  return guestLevels(subject.arch)[at];
-}
+const levelFor = (subject: Subject, which: string): string | undefined =>
+  guestLevels(subject.arch)[least(subject, which)];
 
-export function expectedReset(facts: RegisterFacts): bigint {
+function expectedReset(facts: RegisterFacts): bigint {
   return facts.reset === 'unknown' ? (LOUD & storedBits(facts)) | (facts.ones ?? 0n) : (facts.reset as bigint);
 }
 
-/** The value that a register holds anyway: writing it changes least. */
-export const harmless = (facts: RegisterFacts): bigint => (facts.reset === undefined ? 0n : expectedReset(facts));
+/** A value that can be written without harm: writing what it holds changes least. */
+export const harmless = (facts: RegisterFacts): bigint =>
+  facts.value ?? (facts.reset === undefined ? 0n : expectedReset(facts));
 
-function resets(subject: Subject, name: string, cpu: string, facts: RegisterFacts): Check {
+/** Where the bits are that can be put there from outside. */
+const storeOf = ({ name, facts }: Entry): string | undefined => facts.of ?? (facts.made === true ? undefined : name);
+
+const needs = ({ base }: Entry): readonly Capability[] => (base ? ['raw'] : ['raw', 'models']);
+
+/** A guest on its physical CPU, one instruction behind power-on. */
+async function poweredOn(subject: Subject, lab: Lab, { model }: Entry): Promise<Session> {
+  const code = writerOf(subject).write([nop(3), END]);
+  const session = await lab.start({ guests: [{ code: code.bytes, policy: plainest(subject) }], ...setupOf(model) });
+  await session.run(1);
+  return session;
+}
+
+function resets(subject: Subject, entry: Entry): Check {
+  const { name, facts } = entry;
+  const row = subject.arch.registers[name];
   return {
     suite: 'registers',
-    name: `${name} after power-on${cpu === subject.facts.cpu ? '' : ` on ${cpu}`}`,
-    needs: ['raw', ...(cpu === subject.facts.cpu ? [] : (['models'] as const))],
+    name: `${name} after power-on${shown(entry)}`,
+    needs: needs(entry),
     async run(lab: Lab): Promise<void> {
-      const code = writerOf(subject).write([nop(3), { do: 'end' }]);
-      const session = await lab.start({ guests: [{ code: code.bytes, policy: plainest(subject) }], cpu });
       const expected = expectedReset(facts);
-      same(`${name} before the first instruction`, await session.get(name), expected);
-      if (!addressed(subject, name)) return;
-      // Now the guest is on a physical CPU, whose registers are looked at.
-      await session.run(1);
-      same(`${name} on the physical CPU`, await session.get(name), expected);
+      // What is made may be made of the physical CPU's state.
+      if (row?.home !== 'pcpu' && facts.made !== true) {
+        const code = writerOf(subject).write([nop(3), END]);
+        const setup = { guests: [{ code: code.bytes, policy: plainest(subject) }], ...setupOf(entry.model) };
+        const session = await lab.start(setup);
+        same(`${name} before the first instruction`, hex(await session.get(name)), hex(expected));
+      }
+      if (row?.at === undefined) return;
+      const session = await poweredOn(subject, lab, entry);
+      same(`${name} on the physical CPU`, hex(await session.get(name)), hex(expected));
     },
   };
 }
 
-function privilege(subject: Subject, name: string, facts: RegisterFacts): Check {
+function privilege(subject: Subject, entry: Entry): Check {
   const { arch } = subject;
+  const { name, facts, model } = entry;
   return {
     suite: 'registers',
-    name: `${name}: who may read and write it`,
-    needs: ['raw'],
+    name: `${name}: who may read and write it${shown(entry)}`,
+    needs: needs(entry),
     async run(lab: Lab): Promise<void> {
       const writer = writerOf(subject);
       const at = addressOf(arch, name);
-      const base = { register: name, policy: plainest(subject), cpu: subject.facts.cpu, first: opened(subject, name) };
-      for (const level of guestLevels(arch)) {
-        const here = arch.levels.indexOf(level);
+      const base = { register: name, policy: plainest(subject), model, first: opened(subject, facts) };
+      const value = harmless(facts);
+      for (const [here, level] of guestLevels(arch).entries()) {
         if (writer.reaches(at, false)) {
           const { retired } = await probe(subject, lab, { ...base, level });
-          same(
-            `a read of ${name} at the level ${level}`,
-            retired ? 'done' : 'undefined',
-            here >= least(subject, facts.levels[0]) ? 'done' : 'undefined',
-          );
+          same(`a read of ${name} at the level ${level}`, done(retired), done(here >= least(subject, facts.levels[0])));
         }
         if (writer.reaches(at, true)) {
-          const value = harmless(facts);
           const { retired } = await probe(subject, lab, { ...base, level, value });
-          const may = here >= least(subject, facts.levels[1]);
-          same(
-            `a write of ${hex(value)} to ${name} at the level ${level}`,
-            retired ? 'done' : 'undefined',
-            may ? 'done' : 'undefined',
-          );
+          const what = `a write of ${hex(value)} to ${name} at the level ${level}`;
+          same(what, done(retired), done(here >= least(subject, facts.levels[1])));
         }
       }
     },
   };
 }
 
-function writes(subject: Subject, name: string, cpu: string, facts: RegisterFacts, level: string): Check {
+function writes(subject: Subject, entry: Entry, level: string): Check {
+  const { name, facts, model } = entry;
   return {
     suite: 'registers',
-    name: `${name}: what a write does to each bit${cpu === subject.facts.cpu ? '' : ` on ${cpu}`}`,
-    needs: ['raw', ...(cpu === subject.facts.cpu ? [] : (['models'] as const))],
+    name: `${name}: what a write does to each bit${shown(entry)}`,
+    needs: needs(entry),
     async run(lab: Lab): Promise<void> {
-      const refuses = facts.refuses ?? 0n;
-      const stored = storedBits(facts);
-      const ways = PATTERNS.flatMap((value, n) => [
-        [BEFORE[n] as bigint, value] as const,
-        [BEFORE[n + 1] as bigint, value] as const,
-        ...(refuses === 0n ? [] : [[BEFORE[n] as bigint, value & ~refuses] as const]),
+      const { refuses = 0n, apart = 0n } = facts;
+      const stored = storedBits(facts) & ~apart;
+      const store = storeOf(entry);
+      const ways = WAYS.flatMap(([held, value]) => [
+        [held, value] as const,
+        ...((value & refuses) === 0n ? [] : [[held, value & ~refuses] as const]),
       ]);
-      for (const [pattern, value] of ways) {
-        const preset = pattern & stored;
-        const store = facts.of ?? (facts.made === true ? undefined : name);
-        const first = [...opened(subject, name), ...(store === undefined ? [] : [[store, preset] as const])];
-        const before = store === undefined ? await poweredOn(subject, lab, name, cpu) : preset;
-        const shown = await probe(subject, lab, {
-          register: name,
-          level,
-          policy: plainest(subject),
-          cpu,
-          first,
-          value,
-        });
-        const found = await shown.session.get(name);
-        const result = after(facts, before, value);
-        const refused = (value & refuses) !== 0n || (facts.nonzero === true && result === 0n);
-        same(
-          `a write of ${hex(value)} to ${name}`,
-          shown.retired ? 'done' : 'undefined',
-          refused ? 'undefined' : 'done',
-        );
-        same(
-          `${name}, which was ${hex(before)}, after a write of ${hex(value)}`,
-          hex(found),
-          hex(refused ? before : result),
-        );
-      }
-    },
-  };
-}
-
-async function poweredOn(subject: Subject, lab: Lab, name: string, cpu: string): Promise<bigint> {
-  const code = writerOf(subject).write([nop(3), { do: 'end' }]);
-  const session = await lab.start({ guests: [{ code: code.bytes, policy: plainest(subject) }], cpu });
-  await session.run(1);
-  return session.get(name);
-}
-
-function reads(subject: Subject, name: string, facts: RegisterFacts, level: string): Check {
-  return {
-    suite: 'registers',
-    name: `${name}: what a read shows`,
-    needs: ['raw'],
-    async run(lab: Lab): Promise<void> {
-      const store = facts.of ?? (facts.made === true ? undefined : name);
-      const stored = storedBits(facts);
-      for (const pattern of store === undefined
-        ? [0n]
-        : [ALL, 0n, 0x5a3c_9696_c3a5_0ff0n, ~0x5a3c_9696_c3a5_0ff0n & ALL]) {
-        const first = [...opened(subject, name), ...(store === undefined ? [] : [[store, pattern & stored] as const])];
+      for (const [held, value] of ways) {
+        const first = [...opened(subject, facts)];
+        if (store !== undefined) first.push({ register: store, clear: ALL, set: held & stored });
+        let before = held & stored;
+        if (facts.made === true) {
+          const session = await poweredOn(subject, lab, entry);
+          if (store !== undefined) await session.set(store, before);
+          before = await session.get(name);
+        }
         const got = await probe(subject, lab, {
           register: name,
           level,
           policy: plainest(subject),
-          cpu: subject.facts.cpu,
+          model,
           first,
+          value,
         });
-        if (store === undefined && facts.reset === undefined) {
+        const result = after(facts, before, value);
+        const refused = (value & refuses) !== 0n || (facts.nonzero === true && result === 0n);
+        same(`a write of ${hex(value)} to ${name}`, done(got.retired), done(!refused));
+        const what = `${name}, which was ${hex(before)}, after a write of ${hex(value)}`;
+        same(what, hex(await got.session.get(name)), hex(refused ? before : result));
+      }
+    },
+  };
+}
+
+function reads(subject: Subject, entry: Entry, level: string): Check {
+  const { name, facts, model } = entry;
+  return {
+    suite: 'registers',
+    name: `${name}: what a read shows${shown(entry)}`,
+    needs: needs(entry),
+    async run(lab: Lab): Promise<void> {
+      const store = storeOf(entry);
+      const { ones = 0n, keeps = 0n, apart = 0n } = facts;
+      // Bits that are made have the value of power-on; those that are stored can be put there.
+      const stored = storedBits(facts) & ~apart & ~(facts.made === true ? keeps : 0n);
+      for (const held of store === undefined ? [0n] : [ALL, 0n, MIXED, ~MIXED & ALL]) {
+        const first = opened(subject, facts);
+        if (store !== undefined) first.push({ register: store, clear: ALL, set: held & stored });
+        const got = await probe(subject, lab, { register: name, level, policy: plainest(subject), model, first });
+        if (facts.reset === undefined && facts.made === true) {
           // It moves: the guest saw it before the instruction had retired.
           const now = await got.session.get(name);
           holds(`a read of ${name}`, got.read <= now, `at most ${hex(now)}`, hex(got.read));
           continue;
         }
-        const expected = store === undefined ? expectedReset(facts) : (pattern & stored) | (facts.ones ?? 0n);
+        const made = facts.made === true ? expectedReset(facts) & ~stored : 0n;
         // What was put there from outside holds no fixed ones.
-        const fixed = store === undefined ? 0n : (facts.ones ?? 0n);
-        same(`a read of ${name}`, hex(got.read | fixed), hex(expected));
+        same(
+          `a read of ${name}`,
+          hex(got.read | ones),
+          hex((store === undefined ? expectedReset(facts) : (held & stored) | made) | ones),
+        );
       }
     },
   };
 }
 
-function absent(subject: Subject, name: string, feature: string): Check {
-  const { arch } = subject;
+function absent(subject: Subject, { name }: Entry, feature: string): Check {
+  const { arch, facts } = subject;
   return {
     suite: 'registers',
     name: `${name} is not there without ${feature}`,
@@ -190,69 +227,69 @@ function absent(subject: Subject, name: string, feature: string): Check {
     async run(lab: Lab): Promise<void> {
       const writer = writerOf(subject);
       const at = addressOf(arch, name);
-      const cpu = modelWithout(arch, feature);
+      const model = { ...facts, cpu: modelWithout(arch, feature) };
       for (const write of [false, true]) {
         if (!writer.reaches(at, write)) continue;
-        const got = await probe(subject, lab, {
-          register: name,
-          level: kernelOf(arch),
-          policy: plainest(subject),
-          cpu,
-          ...(write && { value: 0n }),
-        });
-        same(`${write ? 'a write' : 'a read'} of ${name} on ${cpu}`, got.retired ? 'done' : 'undefined', 'undefined');
-        if (got.access !== undefined) same(`why ${name} is undefined on ${cpu}`, got.access.verdict, 'absent');
+        const asked = { register: name, level: kernelOf(arch), policy: plainest(subject), model };
+        const got = await probe(subject, lab, write ? { ...asked, value: 0n } : asked);
+        same(`${write ? 'a write' : 'a read'} of ${name} on ${model.cpu}`, done(got.retired), done(false));
+        if (got.access !== undefined) same(`why ${name} is undefined on ${model.cpu}`, got.access.verdict, 'absent');
       }
     },
   };
 }
 
-/** Rows and facts tell of the same registers, with the same roles. */
+/** Rows and facts tell of the same registers. */
 function complete(subject: Subject): Check {
   const { arch, facts, kit } = subject;
+  const none = 'the architecture gives no manual (Conformance.manual): its tables are tested against core alone';
   return {
     suite: 'registers',
     name: 'the manual tells of every register that has an address, and of no other',
-    ...(kit.manual === undefined && {
-      absent: 'the architecture gives no manual (Conformance.manual): its tables are tested against core alone',
-    }),
+    ...(kit.manual === undefined && { absent: none }),
     async run(): Promise<void> {
       for (const [name, row] of Object.entries(arch.registers)) {
-        if (row.at !== undefined)
-          holds(`${name} is in the manual`, facts.registers[name] !== undefined, 'facts of it', 'none');
+        if (row.at !== undefined) holds(`${name} is in the manual`, name in facts.registers, 'facts of it', 'none');
       }
       for (const name of Object.keys(facts.registers)) {
-        holds(`${name} is in the tables`, arch.registers[name] !== undefined, 'a row of it', 'none');
+        holds(`${name} is in the tables`, name in arch.registers, 'a row of it', 'none');
       }
     },
   };
+}
+
+function entries({ arch, facts }: Subject): Entry[] {
+  const base = Object.entries(facts.registers).map(([name, own]) => ({ name, facts: own, model: facts, base: true }));
+  const others = facts.models.flatMap((model) =>
+    Object.entries(model.registers).map(([name, more]) => {
+      const own = { ...facts.registers[name], ...more } as RegisterFacts;
+      return { name, facts: own, model, base: false };
+    }),
+  );
+  return [...base, ...others].filter(({ name }) => name in arch.registers);
 }
 
 export function registers(subject: Subject): Check[] {
   const { arch, facts, kit } = subject;
+  const { code } = kit;
   const checks: Check[] = [complete(subject)];
-  const models = facts.models.flatMap(({ cpu, registers: some }) =>
-    Object.entries(some).map(
-      ([name, more]) => [name, cpu, { ...facts.registers[name], ...more } as RegisterFacts] as const,
-    ),
-  );
-  const all = Object.entries(facts.registers).map(([name, own]) => [name, facts.cpu, own] as const);
-  for (const [name, cpu, own] of [...all, ...models]) {
-    if (arch.registers[name] === undefined) continue;
-    const base = cpu === facts.cpu;
-    const code = kit.code;
-    if (own.reset !== undefined && own.of === undefined) checks.push(resets(subject, name, cpu, own));
-    const { at } = arch.registers[name];
-    if (at === undefined || code === undefined) continue;
-    if (base) checks.push(privilege(subject, name, own));
+  for (const entry of entries(subject)) {
+    const { name, facts: own, base, model } = entry;
+    if (code === undefined) continue;
+    if (own.reset !== undefined) checks.push(resets(subject, entry));
+    const { at } = arch.registers[name] as (typeof arch.registers)[string];
+    if (at === undefined) continue;
+    const told = base || facts.models.some((other) => other === model && other.registers[name]?.levels !== undefined);
+    if (told) checks.push(privilege(subject, entry));
     const writing = levelFor(subject, own.levels[1]);
-    if (writing !== undefined && own.acts === undefined && code.reaches(at, true))
-      checks.push(writes(subject, name, cpu, own, writing));
+    if (writing !== undefined && own.acts === undefined && code.reaches(at, true)) {
+      checks.push(writes(subject, entry, writing));
+    }
     const reading = levelFor(subject, own.levels[0]);
-    if (base && reading !== undefined && code.reaches(at, false)) checks.push(reads(subject, name, own, reading));
-    if (base && own.needs !== undefined) checks.push(absent(subject, name, own.needs));
+    if (reading !== undefined && told && code.reaches(at, false)) checks.push(reads(subject, entry, reading));
+    if (base && own.needs !== undefined) checks.push(absent(subject, entry, own.needs));
   }
-  if (kit.code === undefined) {
+  if (code === undefined) {
     checks.push({ suite: 'registers', name: 'guest accesses', absent: NO_CODE, run: () => Promise.resolve() });
   }
   return checks;

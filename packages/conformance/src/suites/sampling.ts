@@ -25,7 +25,6 @@ function latch(subject: Subject, policy: PolicyName, sample: string, guests: 1 |
         if (w === undefined) return;
         const session = await lab.start({
           guests: made.slice(0, guests).map(({ code }) => ({ code: code.bytes, policy })),
-          cpu: subject.facts.cpu,
           slice: 3,
         });
         const start = placeOf(

@@ -37,13 +37,13 @@ async function everywhere(lab: Lab, setup: Setup, from: number, to: number, end:
   }
 }
 
-function program(subject: Subject, policy: PolicyName, name: ProgramName, one: Program): Check {
+function program(policy: PolicyName, name: ProgramName, one: Program): Check {
   return {
     suite: 'snapshot',
     name: `${name} under ${policy}: saved after every instruction`,
     needs: ['snapshot', 'policies'],
     async run(lab: Lab): Promise<void> {
-      const setup = { guests: [{ code: one.code, policy }], cpu: subject.facts.cpu };
+      const setup = { guests: [{ code: one.code, policy }] };
       await everywhere(lab, setup, 0, one.counts.instruction, one.counts.instruction + PLENTY);
     },
   };
@@ -63,7 +63,6 @@ function neighbours(subject: Subject, policy: PolicyName): Check {
       );
       const setup = {
         guests: made.map(({ code }) => ({ code: code.bytes, policy })),
-        cpu: subject.facts.cpu,
         slice: 3,
       };
       const [w] = made;
@@ -85,7 +84,7 @@ export function snapshot(subject: Subject): Check[] {
   const some = two.some((p) => p !== undefined) ? two.filter((p) => p !== undefined) : policies.slice(0, 1);
   const entries = Object.entries(kit.programs) as [ProgramName, Program][];
   return [
-    ...some.flatMap((policy) => entries.map(([name, one]) => program(subject, policy, name, one))),
+    ...some.flatMap((policy) => entries.map(([name, one]) => program(policy, name, one))),
     ...(kit.code === undefined || kit.use === undefined
       ? [{ suite: 'snapshot' as const, name: 'two guests that count', absent: NO_CODE, run: () => Promise.resolve() }]
       : // Under passthrough it matters to a guest where its neighbour was stopped.

@@ -71,7 +71,7 @@ function identity(subject: Subject, policy: PolicyName, name: string): Check {
       // Before counting stops: then the control that starts it still has something to lose.
       const until = w.body[0] as number;
       const guest = { code: w.code.bytes, policy };
-      const setup = { cpu: facts.cpu, slice: 3 };
+      const setup = { slice: 3 };
       const mine = facts.carried.map((register, at) => [register, pattern(subject, register, at)] as const);
 
       const alone = await lab.start({ ...setup, guests: [guest] });
@@ -118,7 +118,6 @@ function conservation(subject: Subject, policy: PolicyName, slice: number): Chec
       });
       const session = await lab.start({
         guests: made.map(({ code }) => ({ code: code.bytes, policy })),
-        cpu: subject.facts.cpu,
         slice,
       });
       await session.run(1000);
@@ -168,7 +167,7 @@ function nothingLeaks(subject: Subject, policy: PolicyName): Check {
       const busy = { code: w.code.bytes, policy };
       const length = behind(placeOf(code, steps.length - 1));
       const seen = async (guests: readonly (typeof reader)[], which: number): Promise<string[]> => {
-        const session = await lab.start({ guests, cpu: facts.cpu, slice: 2 });
+        const session = await lab.start({ guests, slice: 2 });
         await session.watch();
         await session.run(Math.max(length, w.stopped) + 10);
         const moments = await session.moments();
@@ -207,7 +206,6 @@ function leaks(subject: Subject): Check {
           { code: w.code.bytes, policy },
           { code: reader.bytes, policy },
         ],
-        cpu: subject.facts.cpu,
         slice: w.stopped,
       });
       const seen = behind(placeOf(reader, 1));
@@ -228,7 +226,7 @@ function order(subject: Subject, policy: PolicyName): Check {
     async run(lab: Lab): Promise<void> {
       const w = counted(subject);
       const guest = { code: w.code.bytes, policy };
-      const session = await lab.start({ guests: [guest, guest], cpu: facts.cpu, slice: 5 });
+      const session = await lab.start({ guests: [guest, guest], slice: 5 });
       await session.watch();
       await session.run(w.stopped);
       const switches = (await session.moments()).filter((m): m is Moment & { kind: 'switch' } => m.kind === 'switch');

@@ -1,4 +1,4 @@
-/** What booting says when it refuses an image, a device tree or a boot block: code, sentence, remedy (DESIGN: Errors). */
+/** What booting says when it refuses an image, a device tree or a boot block: code, sentence, remedy. */
 import { CountervisorError } from '@countervisor/contract';
 
 type Said = readonly [says: string, remedy: string];

@@ -2,25 +2,21 @@
  * One domain's execution: its memory, its soft-TLBs, its decoded code, and the doors through which ops reach the rest of core. The stepper and
  * every later back end drive the same object; nothing here knows an architecture.
  */
-import type { AccessKind, CodeReader, Decoded, Exception, Translation } from '@countervisor/contract';
-import type { CompiledArch } from '../load/compile.ts';
+import type { AccessKind, Affects, CodeReader, Decoded, Exception, Translation } from '@countervisor/contract';
+import { AFFECTS, type CompiledArch } from '../load/compile.ts';
 import { PAGE, POOL_CONSTANTS, TLB_ENTRIES, TLB_WORDS } from '../memory/layout.ts';
 import type { DomainMemory } from '../memory/memory.ts';
 import { CLASSES, SIGNAL_INDEX, SIGNAL_NAMES, type SignalClasses } from '../pmu/classes.ts';
 import { CodeCache, type CodePage, type Insn } from './code.ts';
 
-/** Why the loop must look up: bits of `Engine.attention`. The first five are `AFFECTS`. */
-export const ATTENTION = {
-  translation: 1,
-  level: 2,
-  interrupts: 4,
-  pmu: 8,
-  decode: 16,
+/** Why the loop must look up: bits of `Engine.attention`. */
+export const ATTENTION: Readonly<Record<Affects | 'leave' | 'unaligned', number>> = {
+  ...AFFECTS,
   /** The vCPU has left: waiting, off, or its domain is over. */
   leave: 32,
   /** An access of this instruction was not aligned. */
   unaligned: 64,
-} as const;
+};
 
 /** What the vCPU that executes looks like to the engine. */
 export interface Running {

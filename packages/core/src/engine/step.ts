@@ -52,8 +52,6 @@ export interface Flags {
  */
 export const REGISTER: number = -(2 ** 30);
 
-export const isRegister = (place: number): boolean => place < 0;
-
 /** The word of a place, for steps that are not performed inline. */
 export const wordOf = (place: number, s: number): number => (s & (place >> 31)) + (place & 0x3fff_ffff);
 

@@ -1,5 +1,4 @@
-import type { Signal } from '@countervisor/contract';
-import type { ProgramName } from '@countervisor/contract';
+import type { ProgramName, Signal } from '@countervisor/contract';
 import { programs, template } from '@countervisor/template';
 import { describe, expect, it } from 'vitest';
 import { Machine, type MachineConfig } from '../machine.ts';

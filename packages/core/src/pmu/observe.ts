@@ -35,7 +35,10 @@ export class Observer {
   }
 
   /** What an event that names these signals would have counted at these levels; a signal named twice counts twice. */
-  total(signals: readonly Signal[], levels: readonly number[] = Array.from({ length: this.#levels }, (_, i) => i)): number {
+  total(
+    signals: readonly Signal[],
+    levels: readonly number[] = Array.from({ length: this.#levels }, (_, i) => i),
+  ): number {
     let sum = 0;
     for (const level of levels) for (const signal of signals) sum += this.count(signal, level);
     return sum;

@@ -1,5 +1,5 @@
 /**
- * Every sentence that core says to a person when it refuses, in one table: code, sentence, remedy (DESIGN: Errors).
+ * Every sentence that core says to a person when it refuses, in one table: code, sentence, remedy.
  *
  * A row is a function of named facts, so a missing fact is a compile error. Sentences say what is wrong and where; remedies say what to do,
  * with a row ready to paste where a table lacks one. Codes are stable: scripts match on them.
@@ -11,6 +11,9 @@ export interface Said {
   readonly says: string;
   readonly remedy: string;
 }
+
+/** A number as sentences show addresses and register values. */
+export const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
 
 const said = (says: string, remedy: string): Said => ({ says, remedy });
 
@@ -173,12 +176,65 @@ export const ERRORS = {
     address: string;
     pc: string;
     level: string;
-    file: string;
     row: string;
   }): Said =>
     said(
       `${f.arch}: the guest ${f.verb} ${f.address} at pc ${f.pc} (${f.level}), which no table declares.`,
-      `To declare it, add to ${f.file}:\n  ${f.row}`,
+      `The guest got an undefined instruction. To declare it, add to packages/${f.arch}/src/registers:\n${f.row}`,
+    ),
+  CV_UNKNOWN_HYPERCALL: (f: { domain: string; arch: string; number: string; hex: string; pc: string }): Said =>
+    said(
+      `${f.domain}: the guest called the hypervisor with number ${f.hex} at pc ${f.pc}, which no service answers.`,
+      `It was told that there is none. To answer it, add a service with the number '${f.number}' to the hypercalls of ${f.arch}.`,
+    ),
+  CV_UNMODELLED_DEVICE_REGISTER: (f: {
+    domain: string;
+    verb: 'read' | 'wrote';
+    size: number;
+    offset: string;
+    device: string;
+    pc: string;
+    platform: string;
+    ignored: boolean;
+  }): Said =>
+    said(
+      `${f.domain}: the guest ${f.verb} ${f.size} bytes at offset ${f.offset} of ${f.device} at pc ${f.pc}, which the platform ${f.platform} does not model.`,
+      f.ignored
+        ? 'The read gave 0, the write was dropped, as the setting unmodelled=ignore asks.'
+        : 'It got a bus fault. Add the register to the device, or run with unmodelled=ignore to read 0 there.',
+    ),
+  CV_NOTHING_THERE: (f: {
+    domain: string;
+    kind: 'read' | 'write' | 'fetch';
+    physical: string;
+    pc: string;
+    platform: string;
+  }): Said =>
+    said(
+      `${f.domain}: the guest ${f.kind === 'read' ? 'read' : f.kind === 'write' ? 'wrote' : 'fetched an instruction from'} physical ${f.physical} at pc ${f.pc}, where there is no memory${f.kind === 'fetch' ? '' : ' and no device'}.`,
+      f.kind === 'fetch'
+        ? 'It got a bus fault. Its code jumped astray, or its memory is smaller than it believes.'
+        : `It got a bus fault. The platform ${f.platform} lists its devices; a row with this range would answer.`,
+    ),
+  CV_EXCEPTION_LOOP: (f: { domain: string; vcpu: number; times: number; exception: string; pc: string }): Said =>
+    said(
+      `${f.domain}: vCPU ${f.vcpu} took ${f.times} exceptions in a row without retiring an instruction, the last one '${f.exception}' to pc ${f.pc}.`,
+      "The guest's exception vectors fault themselves: check that they are in memory, mapped and executable.",
+    ),
+  CV_RETRIED_FOR_EVER: (f: { domain: string; cause: string; times: number; pc: string }): Said =>
+    said(
+      `${f.domain}: the handler of '${f.cause}' has asked ${f.times} times in a row for the instruction at pc ${f.pc} to be run again.`,
+      "Correct the handler: 'retry' is for an obstacle that it has removed.",
+    ),
+  CV_WAITS_FOR_EVER: (f: { domain: string }): Said =>
+    said(
+      `${f.domain}: every vCPU waits for an interrupt, and nothing within 2^52 cycles could raise one.`,
+      'Enable a timer or an interrupt before the guest waits, or let it power off.',
+    ),
+  CV_MORE: (f: { domain: string; most: number }): Said =>
+    said(
+      `${f.domain}: ${f.most} different things were reported, and what comes after them is not.`,
+      'Mend the first ones, and run again.',
     ),
   CV_UNKNOWN_REGISTER_NAME: (f: {
     arch: string;
@@ -195,6 +251,15 @@ export type FactsOf<Code extends ErrorCode> = Parameters<(typeof ERRORS)[Code]>[
 export function say<Code extends ErrorCode>(code: Code, facts: FactsOf<Code>): Said {
   const row = ERRORS[code] as unknown as (facts: FactsOf<Code>) => Said;
   return row(facts);
+}
+
+/** Code, sentence and remedy, for `Domain.diagnose` and `giveUp`: what a guest ran into is said, not thrown. */
+export function told<Code extends ErrorCode>(
+  code: Code,
+  facts: FactsOf<Code>,
+): readonly [code: Code, message: string, remedy: string] {
+  const { says, remedy } = say(code, facts);
+  return [code, says, remedy];
 }
 
 /** The error of a code, to be thrown: `throw fail('CV_LIFT', { … })`. */

@@ -2,6 +2,7 @@
 import type { Device } from '@countervisor/contract';
 import type { Domain } from '../domain.ts';
 import { ATTENTION } from '../engine/engine.ts';
+import { hex, told } from '../report/errors.ts';
 import type { VcpuRuntime } from '../vcpu.ts';
 
 /** The device that has this byte. */
@@ -40,11 +41,16 @@ export function device(domain: Domain, v: VcpuRuntime, physical: bigint, size: n
   }
   if (!answered) {
     domain.diagnose(
-      'CV_UNMODELLED_DEVICE_REGISTER',
-      `${domain.name}: the guest ${write ? 'wrote' : 'read'} ${size} bytes at offset 0x${offset.toString(16)} of ${found.name} at pc 0x${domain.pc(v).toString(16)}, which the platform ${domain.platform.name} does not model.`,
-      domain.machine.unmodelled === 'ignore'
-        ? 'The read gave 0, the write was dropped, as the setting unmodelled=ignore asks.'
-        : 'It got a bus fault. Add the register to the device, or run with unmodelled=ignore to read 0 there.',
+      ...told('CV_UNMODELLED_DEVICE_REGISTER', {
+        domain: domain.name,
+        verb: write ? 'wrote' : 'read',
+        size,
+        offset: hex(offset),
+        device: found.name,
+        pc: hex(domain.pc(v)),
+        platform: domain.platform.name,
+        ignored: domain.machine.unmodelled === 'ignore',
+      }),
     );
     if (domain.machine.unmodelled !== 'ignore') return false;
     if (!write) {

@@ -2,7 +2,7 @@
 import type { AccessKind, Exception } from '@countervisor/contract';
 import type { Domain } from '../domain.ts';
 import type { Doors } from '../engine/engine.ts';
-import { fail } from '../report/errors.ts';
+import { fail, hex, told } from '../report/errors.ts';
 import { dispatch } from '../trap/dispatch.ts';
 import type { VcpuRuntime } from '../vcpu.ts';
 import { device, deviceAt } from './device.ts';
@@ -47,14 +47,8 @@ export function doors(
         default:
           // A device that does not answer has said so itself; code never comes from one.
           if (kind === 'fetch' || deviceAt(domain, physical) === undefined) {
-            const did = { read: 'read', write: 'wrote', fetch: 'fetched an instruction from' }[kind];
-            domain.diagnose(
-              'CV_NOTHING_THERE',
-              `${domain.name}: the guest ${did} physical 0x${physical.toString(16)} at pc 0x${domain.pc(v).toString(16)}, where there is no memory${kind === 'fetch' ? '' : ' and no device'}.`,
-              kind === 'fetch'
-                ? 'It got a bus fault. Its code jumped astray, or its memory is smaller than it believes.'
-                : `It got a bus fault. The platform ${domain.platform.name} lists its devices; a row with this range would answer.`,
-            );
+            const facts = { domain: domain.name, kind, physical: hex(physical), pc: hex(domain.pc(v)) };
+            domain.diagnose(...told('CV_NOTHING_THERE', { ...facts, platform: domain.platform.name }));
           }
           return isa.faults.bus(v.handle, address, physical, kind);
       }

@@ -1,5 +1,6 @@
 /** Counting rule 11 (ARCHITECTURE.md): each domain's own time, its vCPUs in rounds, and what waits. Numbers in comments were made by hand. */
-import { asm } from '@countervisor/template';
+import type { Arch } from '@countervisor/contract';
+import { asm, template } from '@countervisor/template';
 import { describe, expect, it } from 'vitest';
 import {
   type Asked,
@@ -460,6 +461,13 @@ describe('what waits for ever', () => {
 
   it('rule 11: with a timer that is past and switched off', () => {
     expect(ran([...timer(50), wait(), ...timer(0), wait()]).domain.ended?.reason).toBe('waits-for-ever');
+  });
+
+  it.each(['virtual', 'machine'] as const)('rule 11: whose deadline passes without waking anybody: %s', (time) => {
+    const tiny = template.platforms.tiny as (typeof template.platforms)[string];
+    const arch = { ...template, platforms: { tiny: { ...tiny, wakes: () => false } } } as unknown as Arch;
+    const g = ran([...timer(500), wait()], { arch, time });
+    expect([g.domain.ended?.reason, g.v.cycles]).toEqual(['waits-for-ever', 4]);
   });
 
   it.each([1, 2])('rule 11: both of two, and not one alone, on %i physical', (pcpus) => {

@@ -6,6 +6,7 @@ import type { Domain } from '../domain.ts';
 import { ATTENTION } from '../engine/engine.ts';
 import type { Machine } from '../machine.ts';
 import type { Pcpu } from '../pcpu.ts';
+import { told } from '../report/errors.ts';
 import type { VcpuRuntime } from '../vcpu.ts';
 
 /** Starts the next round: the clock advances by the longest of the present one. */
@@ -101,12 +102,7 @@ export function nextOf(machine: Machine, domain: Domain): VcpuRuntime | undefine
     domain.round = next;
   }
   if (on.every((v) => v.waiting)) {
-    domain.giveUp(
-      'waits-for-ever',
-      'CV_WAITS_FOR_EVER',
-      `${domain.name}: every vCPU waits for an interrupt, and nothing within 2^52 cycles could raise one.`,
-      'Enable a timer or an interrupt before the guest waits, or let it power off.',
-    );
+    domain.giveUp('waits-for-ever', ...told('CV_WAITS_FOR_EVER', { domain: domain.name }));
   }
   return undefined;
 }

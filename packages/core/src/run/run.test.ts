@@ -1,8 +1,9 @@
-import type { PolicyName } from '@countervisor/contract';
+import { type Arch, CountervisorError, type PolicyName } from '@countervisor/contract';
 import { asm, template } from '@countervisor/template';
 import { describe, expect, it } from 'vitest';
 import { Machine, type MachineConfig } from '../machine.ts';
 import { bootFlat } from '../testing/boot.ts';
+import { beside, guest, ran } from '../testing/guest.ts';
 
 const { addi, assemble, bnez, label, movi, readreg, trap, writereg } = asm;
 
@@ -121,4 +122,87 @@ describe('switching', () => {
     expect(second.findIndex((s) => s.startsWith('freeze'))).toBe(controls.length);
     expect(second.filter((s) => s.startsWith('freeze'))).toHaveLength(freeze.length);
   });
+});
+
+describe('what goes wrong in the middle of a run', () => {
+  const throwing = (error: Error): Arch => {
+    const handlers = () => ({
+      pmu: () => {
+        throw error;
+      },
+    });
+    return { ...template, personalities: { plain: { ...template.personalities.plain, handlers } } } as unknown as Arch;
+  };
+  const lines = [asm.nop(), readreg('R4', 'PMC0'), asm.nop()];
+
+  it('refused by name, it ends its domain, and no other', () => {
+    const error = new CountervisorError('CV_TEST', 'this is not modelled.', 'Leave it.');
+    const g = guest(lines, { arch: throwing(error), slice: 1 });
+    const b = beside(g.machine, 'b', [asm.nop()]);
+    g.run();
+    expect([g.domain.ended, b.domain.ended]).toEqual([
+      { reason: 'unmodelled', status: 0 },
+      { reason: 'poweroff', status: 0 },
+    ]);
+    expect(g.said).toEqual(['CV_TEST a: this is not modelled.']);
+    expect(g.domain.instructions()).toBe(1);
+  });
+
+  it('a mistake of the architecture comes out as it is', () => {
+    const g = guest(lines, { arch: throwing(new TypeError('undefined is not a function')) });
+    expect(() => g.run()).toThrow('undefined is not a function');
+    expect(g.machine.running).toBeUndefined();
+  });
+});
+
+describe('code', () => {
+  it('that a guest writes is what it then executes', () => {
+    // The word at `here` becomes that at `there`, with whatever stands behind each; once it has run before, and once it has not.
+    for (const first of [true, false]) {
+      const g = ran([
+        movi('R5', 'here'),
+        movi('R6', 'there'),
+        movi('R3', first ? 2 : 1),
+        ...(first ? [] : [asm.jump('patch')]),
+        label('here'),
+        movi('R4', 1),
+        addi('R3', 'R3', -1),
+        asm.beqz('R3', 'end'),
+        label('patch'),
+        asm.load('R7', 'R6', 0),
+        asm.store('R7', 'R5', 0),
+        asm.jump('here'),
+        label('there'),
+        movi('R4', 2),
+        addi('R3', 'R3', -1),
+        label('end'),
+      ]);
+      expect(g.get('R4')).toBe(2n);
+    }
+  });
+
+  it('that an architecture reads and marks on its way to memory, as page tables are', () => {
+    const seen: (bigint | undefined)[] = [];
+    const translate: typeof template.isa.translate = (view, virtual, kind, level, memory) => {
+      if (virtual === 0x5000n) {
+        seen.push(memory.read(0x6000n, 8), memory.read(0x6000n, 4), memory.read(0x800n, 8));
+        expect([memory.write(0x6000n, 8, 0x1_0000_0002n), memory.write(0x800n, 4, 1n)]).toEqual([true, false]);
+      }
+      return template.isa.translate(view, virtual, kind, level, memory);
+    };
+    const arch = { ...template, isa: { ...template.isa, translate } } as unknown as Arch;
+    const g = guest([movi('R5', 0x5000), asm.load('R4', 'R5', 0), asm.load('R4', 'R5', 0x1000)], { arch });
+    g.domain.memory.write(0x6000n, 8, 0x7_0000_0009n);
+    g.run();
+    expect(seen).toEqual([0x7_0000_0009n, 9n, undefined]);
+    expect(g.get('R4')).toBe(0x1_0000_0002n);
+  });
+});
+
+it('a limit counts all vCPUs of a domain', () => {
+  const start = [movi('R0', 3), movi('R1', 1), movi('R2', 'on'), trap(0)];
+  const g = guest([...start, label('on'), asm.jump('on')], { vcpus: 2, quantum: 10, pcpus: 2 });
+  g.run(104);
+  // Four that start the other one, then ten and ten.
+  expect(g.domain.vcpus.map((v) => v.instructions)).toEqual([54, 50]);
 });

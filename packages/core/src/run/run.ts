@@ -18,9 +18,8 @@ export function settle(machine: Machine, v: VcpuRuntime): void {
   const { domain } = v;
   const x = domain.engine;
   const pcpu = v.pcpu as Pcpu;
-  let measure = false;
   for (;;) {
-    if (machine.fold(v, true)) measure = true;
+    machine.fold(v, true);
     const what = x.attention | v.attention;
     x.attention = 0;
     v.attention = 0;
@@ -36,7 +35,6 @@ export function settle(machine: Machine, v: VcpuRuntime): void {
     if ((what & (ATTENTION.pmu | ATTENTION.level)) !== 0) {
       pcpu.bank.arm(pcpu.view as Handle, v.level);
       v.bank?.arm(v.handle, v.level);
-      measure = true;
     }
     if (domain.ended !== undefined || !v.on) break;
     const due = v.deadline != null && domain.now(v) >= v.deadline;
@@ -58,7 +56,6 @@ export function settle(machine: Machine, v: VcpuRuntime): void {
     }
     machine.take(v, exception);
   }
-  void measure;
   pcpu.bank.measure(x.m, machine.classes);
   v.bank?.measure(x.m, machine.classes);
 }

@@ -9,6 +9,7 @@ import { Handle } from '../handle.ts';
 import type { CompiledRegister } from '../load/compile.ts';
 import type { Machine } from '../machine.ts';
 import type { Pcpu } from '../pcpu.ts';
+import { hex } from '../report/errors.ts';
 import type { VcpuRuntime } from '../vcpu.ts';
 
 /** The architecture's order, as the personality has changed it, with its registers looked up: those that this CPU has. */
@@ -43,8 +44,6 @@ function orderOf(machine: Machine): Order {
   orders.set(machine, order);
   return order;
 }
-
-const hex = (v: bigint): string => `0x${v.toString(16)}`;
 
 /** Words of the live bank in a vCPU's block. */
 function live(v: VcpuRuntime, words: number): Int32Array {
