@@ -37,7 +37,13 @@ function everything(handlers: Readonly<Record<string, TrapHandler>> = {}): Arch 
       return [name, handler === undefined ? cause : { ...cause, handler }];
     }),
   );
-  return { ...arm64, causes, cpus: { ...arm64.cpus, everything: { ...max, features } } };
+  const known = Object.fromEntries(features.map((name) => [name, { means: `${name}, for the table's sake.` }]));
+  return {
+    ...arm64,
+    causes,
+    features: { ...known, ...arm64.features },
+    cpus: { ...arm64.cpus, everything: { ...max, features } },
+  };
 }
 
 /** One vCPU whose registers and memory a test sets as it likes. */
