@@ -1,6 +1,16 @@
 /** Everything a command touches outside itself: streams, files, signals. Tests give another one. */
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import type { Arch } from '@countervisor/contract';
 import { InputError } from './exit.ts';
@@ -42,10 +52,11 @@ export function readInput(io: Io, path: string, what: string): Uint8Array {
   const refuse = (why: string): InputError =>
     new InputError(
       'CV_FILE',
-      `${path}, ${what}, ${why}.`,
+      `${path === '' ? "''" : path}, ${what}, ${why}.`,
       'Correct the path; a kernel is looked for beside its configuration.',
     );
   try {
+    if (path === '') throw refuse('has no name');
     const stat = statSync(full);
     if (stat.isDirectory()) throw refuse('is a folder');
     if (!stat.isFile()) throw refuse('is no regular file');
@@ -58,33 +69,51 @@ export function readInput(io: Io, path: string, what: string): Uint8Array {
   }
 }
 
-/** A file that appears whole or not at all: written beside its place under another name, then renamed. */
+/**
+ * A file that appears whole or not at all: written beside its place under another name, then renamed. What is there and no regular file, a device
+ * or a pipe, is written to as it stands: renaming would put a file in its place.
+ */
 export class OutputFile {
   readonly #path: string;
   readonly #name: string;
-  readonly #temporary: string;
+  readonly #temporary: string | undefined;
   readonly #fd: number;
   #pending: string[] = [];
   #length = 0;
 
-  /** @throws InputError CV_OUTPUT when the folder cannot be written to */
+  /** @throws InputError CV_OUTPUT when it is a folder, or its folder cannot be written to */
   constructor(io: Io, path: string) {
-    this.#name = path;
-    this.#path = isAbsolute(path) ? path : join(io.cwd, path);
-    this.#temporary = join(dirname(this.#path), `.${basename(this.#path)}.${randomBytes(6).toString('hex')}`);
-    this.#fd = this.#try(() => openSync(this.#temporary, 'wx'));
+    this.#name = path === '' ? "''" : path;
+    const full = isAbsolute(path) ? path : join(io.cwd, path);
+    const there = this.#try(() => statSync(full, { throwIfNoEntry: false }));
+    if (there?.isDirectory() === true) throw this.#refusal('EISDIR');
+    // The file that a link leads to, not the link.
+    this.#path = there?.isFile() === true ? realpathSync(full) : full;
+    if (there !== undefined && !there.isFile()) {
+      // A pipe that nobody reads is an error, and nothing to wait for.
+      closeSync(this.#try(() => openSync(full, constants.O_WRONLY | constants.O_NONBLOCK)));
+      this.#temporary = undefined;
+      this.#fd = this.#try(() => openSync(full, 'w'));
+      return;
+    }
+    const beside = join(dirname(this.#path), `.${basename(this.#path)}.${randomBytes(6).toString('hex')}`);
+    this.#temporary = beside;
+    this.#fd = this.#try(() => openSync(beside, 'wx'));
+  }
+
+  #refusal(code: string): InputError {
+    return new InputError(
+      'CV_OUTPUT',
+      `${this.#name} cannot be written (${code}).`,
+      'Name a file in a folder that exists, may be written to, and has room.',
+    );
   }
 
   #try<T>(body: () => T): T {
     try {
       return body();
     } catch (error) {
-      const { code = 'an unknown error' } = error as NodeJS.ErrnoException;
-      throw new InputError(
-        'CV_OUTPUT',
-        `${this.#name} cannot be written (${code}).`,
-        'Name a file in a folder that exists, may be written to, and has room.',
-      );
+      throw this.#refusal((error as NodeJS.ErrnoException).code ?? 'an unknown error');
     }
   }
 
@@ -108,7 +137,8 @@ export class OutputFile {
   commit(): void {
     this.#flush();
     closeSync(this.#fd);
-    this.#try(() => renameSync(this.#temporary, this.#path));
+    const temporary = this.#temporary;
+    if (temporary !== undefined) this.#try(() => renameSync(temporary, this.#path));
   }
 
   /** Leaves no trace; whatever stood there before stays. */
@@ -118,7 +148,7 @@ export class OutputFile {
     } catch {
       // It was closed already.
     }
-    rmSync(this.#temporary, { force: true });
+    if (this.#temporary !== undefined) rmSync(this.#temporary, { force: true });
   }
 }
 

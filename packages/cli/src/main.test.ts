@@ -13,6 +13,7 @@ const w = new World({
     'tailless.elf': new Uint8Array([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]),
     'empty.bin': new Uint8Array(0),
     'host.json': '{\n  "cpu": "tny"\n}\n',
+    'proto.json': '{ "settings": { "__proto__": 1 } }\n',
     'cut.json': '{\n  "cpu": ',
     'folder/x': '',
   },
@@ -21,9 +22,11 @@ afterAll(() => w.remove());
 
 describe('usage errors exit with 2 and suggest', () => {
   it.each([
-    ['rn a.cfg', 'Did you mean run?'],
-    ['run --polcy off a.cfg', 'Did you mean --policy?'],
-    ['run', "missing required argument 'guest'"],
+    ['rn a.cfg', "CV_USAGE  Unknown command 'rn'.\n  Did you mean run?\n"],
+    ['run --polcy off a.cfg', "CV_USAGE  Unknown option '--polcy'.\n  Did you mean --policy?\n"],
+    ['run', "CV_USAGE  Missing required argument 'guest'.\n  `countervisor help COMMAND` says"],
+    ['list cpus events', 'CV_USAGE  Too many arguments'],
+    ['run a.cfg --set __proto__=1', "no CPU setting '__proto__'"],
     ['run vpmu=1', 'No guest is named.'],
     ['run a.cfg --slice', "'--slice <N>' argument missing"],
     ['run a.cfg --slice soon', "--slice takes a number, and 'soon' is none."],
@@ -63,6 +66,7 @@ describe('wrong input exits with 3, with the place', () => {
     ['run nameless.cfg', "nameless.cfg:1:1: CV_XLCFG_MISSING  The configuration has no 'name'."],
     ['run nothing.cfg', 'CV_FILE  nothing.cfg, the guest, does not exist.\n'],
     ['run folder', 'CV_FILE  folder, the guest, is a folder.\n'],
+    ['run a.cfg --host proto.json', 'proto.json:1:17: CV_JSON  "__proto__" is no name for anything.\n'],
     [
       'run tailless.elf',
       'CV_ELF_TRUNCATED  tailless.elf is truncated: its identification ends at byte 16, and the file has 7.\n',
@@ -92,6 +96,11 @@ describe('wrong input exits with 3, with the place', () => {
     expect(out).toBe('');
     expect(err).toContain(said);
     expect(code).toBe(3);
+  });
+
+  it('a name that is empty', async () => {
+    const { code, err } = await w.run('run', '');
+    expect([code, err]).toEqual([3, expect.stringContaining("CV_FILE  '', the guest, has no name.\n")]);
   });
 
   it('but a ramdisk is unsupported, 5', async () => {

@@ -6,10 +6,12 @@ import { type RegsFlags, regs } from './commands/regs.ts';
 import { type RunFlags, run } from './commands/run.ts';
 import { type StatFlags, stat } from './commands/stat.ts';
 import { type TraceFlags, trace } from './commands/trace.ts';
+import { UsageError } from './exit.ts';
 import { LONGEST_SLICE, MOST_PCPUS } from './host.ts';
 import { countOption } from './input/number.ts';
 import type { Io } from './io.ts';
 import type { CommonFlags } from './prepare.ts';
+import { printError } from './print/error.ts';
 import { LISTS } from './schemas/list.ts';
 import { TRACE_KINDS } from './schemas/trace.ts';
 import { version } from './version.ts';
@@ -53,6 +55,18 @@ function common(command: Command, json: '--json' | '-j, --json' = '--json'): Com
     .option('-v, --verbose', 'say more on stderr');
 }
 
+/** Commander's `error: …`, with its suggestion in brackets on the next line, as our own. */
+function usageError(text: string): UsageError {
+  const [first = '', second = ''] = text.trim().split('\n');
+  const said = first.replace(/^error: /, '').replace(/\.$/, '');
+  const meant = /^\((.+)\)$/.exec(second)?.[1];
+  return new UsageError(
+    'CV_USAGE',
+    `${said.charAt(0).toUpperCase()}${said.slice(1)}.`,
+    meant ?? '`countervisor help COMMAND` says what there is.',
+  );
+}
+
 type Work = () => Promise<number>;
 
 export function program(io: Io, finish: (code: number) => void): Command {
@@ -68,6 +82,7 @@ export function program(io: Io, finish: (code: number) => void): Command {
     .configureOutput({
       writeOut: (text) => io.out(text),
       writeErr: (text) => io.err(text),
+      outputError: (text) => printError(io, usageError(text)),
       getOutHelpWidth: () => 100,
       getErrHelpWidth: () => 100,
       getOutHasColors: () => false,

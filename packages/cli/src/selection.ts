@@ -64,7 +64,7 @@ function policyOf(text: string | undefined): PolicyName | undefined {
 
 /** key=value pairs of --set, as the CPU's settings rows want them: numbers where they are numbers. */
 function settingsOf(arch: Arch, pairs: readonly string[]): Record<string, string | number> {
-  const settings: Record<string, string | number> = {};
+  const settings = new Map<string, string | number>();
   for (const pair of pairs) {
     const split = pair.indexOf('=');
     if (split < 1)
@@ -77,9 +77,10 @@ function settingsOf(arch: Arch, pairs: readonly string[]): Record<string, string
     const value = pair.slice(split + 1);
     const row = Object.hasOwn(arch.settings, name) ? arch.settings[name] : undefined;
     const numeric = row !== undefined && !Array.isArray(row.values) && /^[0-9]{1,15}$/.test(value);
-    settings[name] = numeric ? Number(value) : value;
+    settings.set(name, numeric ? Number(value) : value);
   }
-  return settings;
+  // Whatever its name is: '__proto__' = … by assignment would be lost.
+  return Object.fromEntries(settings);
 }
 
 function personalityOf(arch: Arch, text: string | undefined): { personality: Personality; mode: Mode } {

@@ -87,4 +87,13 @@ describe('regs', () => {
     const { code, err } = await w.run('regs', 'b.cfg', '--at', 'icount:1000');
     expect([code, err]).toEqual([0, expect.stringContaining('CV_ENDED_BEFORE  b was over after 13 instructions')]);
   });
+
+  it('and how it was over: a guest that faults before the moment exits with 4, quiet or not', async () => {
+    w.write('b.bin', binaries('count-loop')['count-loop.bin']?.subarray(0, 4) ?? new Uint8Array());
+    w.write('cut.cfg', 'name = "cut"\nkernel = "b.bin"\nmemory = 1\n');
+    for (const quiet of [[], ['-q']]) {
+      expect((await w.run('regs', 'cut.cfg', '--at', 'icount:1', ...quiet)).code).toBe(0);
+      expect((await w.run('regs', 'cut.cfg', '--at', 'icount:1000', ...quiet)).code).toBe(4);
+    }
+  });
 });

@@ -116,6 +116,8 @@ class Reader {
       const key = this.#string();
       if (members.has(key))
         throw this.refuse(`${JSON.stringify(key)} stands here twice.`, 'Remove one of them.', keyAt);
+      // Objects that are made from this one by assignment would lose it without a word.
+      if (key === '__proto__') throw this.refuse('"__proto__" is no name for anything.', 'Remove it.', keyAt);
       this.#space();
       if (this.#text[this.#at] !== ':')
         throw this.refuse(`':' is expected after ${JSON.stringify(key)}.`, 'A member is "name": value.');
