@@ -11,7 +11,7 @@ export {
   Unlike,
 } from './check.ts';
 export { emulator } from './emulator.ts';
-export { fromTables, subject } from './facts.ts';
+export { fromTables, setupOf, subject } from './facts.ts';
 export { failure, junit, tap, tapHead, tapLine, text } from './report.ts';
 export {
   type Cell,

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Arch } from '@countervisor/contract';
-import { template } from '@countervisor/template';
+import { conformance, template } from '@countervisor/template';
 import type { Io, Stop } from '../io.ts';
 import { main } from '../main.ts';
 
@@ -74,7 +74,10 @@ export class World {
         time += tick ?? 0;
         return time;
       },
-      ...(architectures !== 'installed' && { architectures: architectures ?? [template as unknown as Arch] }),
+      ...(architectures !== 'installed' && {
+        architectures: architectures ?? [template as unknown as Arch],
+        kits: { template: conformance },
+      }),
     };
     const code = await main(argv, io);
     return { code, out, err };
