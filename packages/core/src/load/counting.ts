@@ -22,6 +22,7 @@ const PLAN = Object.keys({
   freeze: 0,
   counters: 0,
   because: 0,
+  travels: 0,
   contextSwitchFrom: 0,
   contextSwitchTo: 0,
 } satisfies Record<keyof SwitchPlan, 0>);
@@ -109,6 +110,7 @@ export function checkSwitching(problems: Problems, thing: unknown, pmu: unknown,
   const carried = checkLists(problems, 'switching', plan, names);
   checkWrites(problems, 'switching.freeze', plan.freeze, names);
   problems.text('switching.because', plan.because);
+  problems.function('switching.travels', plan.travels, 'optional');
   problems.function('switching.contextSwitchFrom', plan.contextSwitchFrom, 'optional');
   problems.function('switching.contextSwitchTo', plan.contextSwitchTo, 'optional');
   if (!CARRIES.some((policy) => names.policies.has(policy))) return;
