@@ -131,7 +131,7 @@ export function program(io: Io, finish: (code: number) => void): Command {
   add('conformance', 'prove an architecture, suite by suite')
     .argument('<architecture>', 'its name, or the folder of its package')
     .option('-g, --group <NAME>', "a suite, or part of a check's name; repeatable", collect)
-    .option('--strict', 'what is absent counts as a failure')
+    .option('--strict', 'fail, too, where the architecture does not give the kit what a check needs')
     .option('-j, --jobs <N>', 'processes', countOption('--jobs', 1, MOST_JOBS))
     .option('--shard <I/N>', 'part I of N; all parts together do every check once')
     .option('--tap', 'results as TAP 14')

@@ -3,6 +3,7 @@ export {
   Absent,
   type Check,
   Lab,
+  Lack,
   perform,
   type Result,
   SUITES,

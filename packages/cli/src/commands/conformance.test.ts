@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Arch } from '@countervisor/contract';
-import { template } from '@countervisor/template';
+import { conformance as kit, template } from '@countervisor/template';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parts } from '../jobs.ts';
 import { World } from '../testing/world.ts';
@@ -33,10 +33,16 @@ describe('conformance', () => {
     expect(out).toContain('  last retired instructions:\n');
   });
 
-  it('--strict makes what is absent a failure', async () => {
-    const group = ['-g', 'rule 10'];
-    expect((await w.run('conformance', 'template', ...group)).code).toBe(0);
-    expect((await w.run('conformance', 'template', ...group, '--strict')).code).toBe(1);
+  it('--strict lets no absence pass but those that the architecture itself explains', async () => {
+    expect((await w.run('conformance', 'template', '-g', 'rule 10', '--strict')).code).toBe(0);
+    const { manual: _, ...some } = kit;
+    const less = new World({ kits: { template: some } });
+    const group = ['-g', 'hypercalls'];
+    expect((await less.run('conformance', 'template', ...group)).code).toBe(0);
+    const { code, out } = await less.run('conformance', 'template', ...group, '--strict');
+    expect(code).toBe(1);
+    expect(out).toContain('1 × hypercalls: the architecture gives no manual (Conformance.manual)');
+    less.remove();
   });
 
   it('--tap and --junit tell the same', async () => {
@@ -86,6 +92,33 @@ describe('conformance', () => {
     const { code, err } = await w.run(...line.split(' '));
     expect(code).toBe(expected);
     expect(err).toContain(said);
+  });
+});
+
+describe('what cannot be tested', () => {
+  it('an architecture that gives the kit nothing: 5, and what it should export', async () => {
+    const bare = new World({ kits: {} });
+    const { code, err } = await bare.run('conformance', 'template');
+    expect(code).toBe(5);
+    expect(err).toMatch(/^CV_NO_CONFORMANCE .* with\.\n {2}Export 'conformance'/);
+    bare.remove();
+  });
+
+  it('tables that are refused at load: 5, with all their problems', async () => {
+    const { PMCTL, ...rest } = tiny.registers;
+    const wrong = { ...tiny, registers: { ...rest, PMCTL: { ...PMCTL, traps: ['NOBODY'], needs: 'nothing' } } } as Arch;
+    const refused = new World({ architectures: [wrong] });
+    const { code, out, err } = await refused.run('conformance', 'template');
+    expect([code, out]).toEqual([5, '']);
+    expect(err).toContain('NOBODY');
+    expect(err).toContain("'nothing'");
+    refused.remove();
+  });
+
+  it('a report that cannot be written: 3, before anything is run', async () => {
+    const { code, out, err } = await w.run('conformance', 'template', '--junit', 'nowhere/out.xml');
+    expect([code, out]).toEqual([3, '']);
+    expect(err).toContain('CV_OUTPUT');
   });
 });
 

@@ -10,9 +10,10 @@ import {
   text,
 } from '@countervisor/conformance';
 import type { Arch, Conformance } from '@countervisor/contract';
+import { load } from '@countervisor/core';
 import { EXIT, UnsupportedError, UsageError } from '../exit.ts';
 import { type Found, findArchitectures, inFolder, named } from '../find.ts';
-import { type Io, writeWhole } from '../io.ts';
+import { type Io, OutputFile } from '../io.ts';
 import { job, parts } from '../jobs.ts';
 
 export interface ConformanceFlags {
@@ -55,7 +56,8 @@ interface Subject {
 }
 
 async function subject(found: Found): Promise<Subject> {
-  const [arch, kit] = [await found.load(), await found.conformance()];
+  // Refused tables would make checks that mean nothing.
+  const [arch, kit] = [load(await found.load()), await found.conformance()];
   if (kit !== undefined) return { arch, kit };
   throw new UnsupportedError(
     'CV_NO_CONFORMANCE',
@@ -146,10 +148,22 @@ async function outcomeOf(io: Io, what: string, { arch, kit }: Subject, flags: Co
 
 export async function conformance(io: Io, what: string, flags: ConformanceFlags): Promise<number> {
   readShard(flags.shard);
-  const outcome = await outcomeOf(io, what, await subject(meant(io, what)), flags);
-  if (flags.lines !== true) io.out(flags.tap === true ? tap(outcome) : text(outcome));
+  const tested = await subject(meant(io, what));
+  // Opened first: whoever cannot write there is told before the work.
+  const file = flags.junit === undefined ? undefined : new OutputFile(io, flags.junit);
+  let outcome: Outcome;
+  try {
+    outcome = await outcomeOf(io, what, tested, flags);
+    if (flags.lines !== true) io.out(flags.tap === true ? tap(outcome) : text(outcome));
+    if (!outcome.stopped) file?.write(junit(outcome));
+  } catch (error) {
+    file?.discard();
+    throw error;
+  }
+  if (outcome.stopped) file?.discard();
+  else file?.commit();
   if (outcome.stopped) return EXIT.interrupted;
-  if (flags.junit !== undefined) writeWhole(io, flags.junit, junit(outcome));
-  const bad = flags.strict === true ? ['fail', 'absent'] : ['fail'];
-  return outcome.checks.some(({ result }) => bad.includes(result.verdict)) ? EXIT.failed : EXIT.ok;
+  const bad = ({ result }: Done): boolean =>
+    result.verdict === 'fail' || (flags.strict === true && result.verdict === 'absent' && result.lacks === true);
+  return outcome.checks.some(bad) ? EXIT.failed : EXIT.ok;
 }

@@ -1,6 +1,6 @@
 /** Access: each addressed register, at each level, under each control and each policy: absent, undefined, trapped or direct, and the explanation names the rule. */
 import type { Control, PolicyName, RegisterFacts } from '@countervisor/contract';
-import { type Check, holds, type Lab, type Subject, same } from '../check.ts';
+import { type Check, holds, type Lab, Lack, type Subject, same } from '../check.ts';
 import { NO_MANUAL, untold } from '../facts.ts';
 import { type Change, change, guestLevels, NO_CODE, type Probed, plainest, probe } from '../guest.ts';
 import { harmless } from './registers.ts';
@@ -104,7 +104,9 @@ function underPolicy(subject: Subject, policy: PolicyName, name: string, own: Re
     name: `${name} under ${policy}`,
     needs: ['raw', 'policies'],
     ...(told === undefined && {
-      absent: `nobody says which controls the policy ${policy} turns on: ${subject.kit.manual === undefined ? NO_MANUAL : 'the manual does not'}`,
+      absent: new Lack(
+        `nobody says which controls the policy ${policy} turns on: ${subject.kit.manual === undefined ? NO_MANUAL : 'the manual does not'}`,
+      ),
     }),
     async run(lab: Lab): Promise<void> {
       if (told === undefined) return;

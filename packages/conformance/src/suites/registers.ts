@@ -1,6 +1,6 @@
 /** Registers: what they hold after power-on, what a write does to each bit, what a read shows, who may access them, and what is not there without its feature. */
 import type { Model, RegisterFacts } from '@countervisor/contract';
-import { type Check, holds, type Lab, type Subject, same } from '../check.ts';
+import { type Check, holds, type Lab, Lack, type Subject, same } from '../check.ts';
 import { LOUD, NO_MANUAL, setupOf, untold } from '../facts.ts';
 import {
   addressOf,
@@ -242,7 +242,7 @@ function absent(subject: Subject, { name }: Entry, feature: string): Check {
 /** Rows and facts tell of the same registers. */
 function complete(subject: Subject): Check {
   const { arch, facts, kit } = subject;
-  const none = `${NO_MANUAL}: its tables are tested against core alone`;
+  const none = new Lack(`${NO_MANUAL}: its tables are tested against core alone`);
   return {
     suite: 'registers',
     name: 'the manual tells of every register that has an address, and of no other',

@@ -1,6 +1,6 @@
 /** The published counting rules (ARCHITECTURE.md), by number, where guest code can show them on any architecture. Rule 6 is the suite `overflow`, rule 11 the suite `determinism`. */
 import { type CallFacts, isNone, type PmuUse, type PolicyName, type Step } from '@countervisor/contract';
-import { Absent, type Check, type Lab, type Subject, same } from '../check.ts';
+import { Absent, type Check, type Lab, type Lack, type Subject, same } from '../check.ts';
 import { factsOn, NO_MANUAL, vague } from '../facts.ts';
 import { CATCH, EXCEPTION, guestLevels, keep, kernelOf, level, nop, read, useOf, write, writes } from '../guest.ts';
 import type { Session, Setup } from '../target.ts';
@@ -11,7 +11,7 @@ interface Rule {
   readonly name: string;
   readonly needs?: Check['needs'];
   /** Why there is nothing to check. */
-  absent?(subject: Subject): string | undefined;
+  absent?(subject: Subject): string | Lack | undefined;
   run(make: Make): Promise<void>;
 }
 
@@ -291,7 +291,9 @@ const RULES: readonly Rule[] = [
     name: "rule 8: the hypervisor's work is at its own level: not counted unless asked for",
     absent: (subject) =>
       comesBack(subject) === undefined
-        ? `nobody tells of a hypercall that comes back${subject.kit.manual === undefined ? `: ${NO_MANUAL}` : ''}`
+        ? subject.kit.manual === undefined
+          ? NO_MANUAL
+          : 'the manual tells of no hypercall that comes back'
         : undefined,
     needs: ['costs'],
     async run({ subject, c: [a, b], event, start, counted, policy }) {
