@@ -10,6 +10,7 @@ import type {
 } from '@countervisor/contract';
 import { access } from './access/access.ts';
 import { ATTENTION, Engine } from './engine/engine.ts';
+import { Translator } from './engine/translator.ts';
 import { Handle } from './handle.ts';
 import type { CompiledArch } from './load/compile.ts';
 import type { Machine } from './machine.ts';
@@ -63,6 +64,8 @@ export class Domain {
   readonly memory: DomainMemory;
   readonly physical: PhysicalMemory;
   readonly engine: Engine<VcpuRuntime>;
+  /** Absent where the stepper does everything. */
+  readonly translator: Translator | undefined;
   readonly vcpus: readonly VcpuRuntime[];
   readonly handlers: Readonly<Record<string, TrapHandler>>;
   readonly services: Readonly<Record<string, HypercallService>>;
@@ -104,6 +107,7 @@ export class Domain {
       write: (physical, size, value) => this.writeMemory(physical, size, value),
     };
     this.engine = new Engine(arch, this.memory, machine.classes, doors(this, access));
+    this.translator = machine.engine === 'stepper' ? undefined : new Translator(this.engine as unknown as Engine);
     const physicalHome = this.policy.home === 'pcpu';
     this.vcpus = Array.from(
       { length: config.vcpus },

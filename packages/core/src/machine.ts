@@ -52,10 +52,28 @@ export interface MachineConfig {
   readonly quantum?: number;
   readonly costs?: Readonly<Record<string, { readonly backend?: number; readonly frontend?: number }>>;
   readonly hypervisor?: { readonly trap?: Partial<Work>; readonly switch?: Partial<Work> };
+  /** What executes guests. `auto`, the default: the translator, where WebAssembly can be compiled. All count the same. */
+  readonly engine?: EngineName;
   /** What a guest gets that touches an unmodelled device register. */
   readonly unmodelled?: 'fault' | 'ignore';
   /** Named capabilities granted to the architecture. */
   readonly grants?: readonly string[];
+}
+
+/** The back ends, and the choice between them. */
+export type EngineName = 'stepper' | 'translator' | 'auto';
+
+/** The smallest module there is: a host that refuses it compiles nothing at run time. */
+const EMPTY = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+
+function chosenEngine(name: EngineName): 'stepper' | 'translator' {
+  if (name !== 'auto') return name;
+  try {
+    new WebAssembly.Module(EMPTY);
+    return 'translator';
+  } catch {
+    return 'stepper';
+  }
 }
 
 function compiled(config: MachineConfig): CompiledArch {
@@ -79,6 +97,7 @@ export class Machine {
   readonly slice: number;
   readonly quantum: number;
   readonly unmodelled: 'fault' | 'ignore';
+  readonly engine: 'stepper' | 'translator';
   readonly classes: SignalClasses;
   readonly work: { readonly trap: Work; readonly switch: Work };
   readonly pcpus: readonly Pcpu[];
@@ -106,6 +125,7 @@ export class Machine {
     this.slice = config.slice ?? 10_000;
     this.quantum = config.quantum ?? 1000;
     this.unmodelled = config.unmodelled ?? 'fault';
+    this.engine = chosenEngine(config.engine ?? 'auto');
     const { sampling } = this.arch.arch;
     this.sampling = isNone(sampling) ? undefined : sampling;
     this.#platform = config.platform ?? config.arch.defaultPlatform;

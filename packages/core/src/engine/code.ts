@@ -13,7 +13,12 @@ export interface Insn {
   /** The bytes, little-endian, for syndromes. */
   readonly bits: bigint;
   readonly pc: bigint;
+  /** How often control has arrived here, while the stepper hunts for hot code. */
+  heat: number;
 }
+
+/** Control that arrived so often at an instruction makes it worth translating. */
+export const HOT = 300;
 
 export type CodePage = (Insn | undefined)[];
 

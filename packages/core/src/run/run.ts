@@ -102,7 +102,11 @@ function execute(machine: Machine, v: VcpuRuntime, units: number): number {
         ACTIVATION,
       );
       x.critical = pcpu.bank.critical | (v.bank?.critical ?? 0) | v.branches;
-      const done = step(x, budget);
+      const { translator } = domain;
+      if (translator !== undefined) {
+        x.needed = domain.observer === undefined ? pcpu.bank.signals | (v.bank?.signals ?? 0) : -1;
+      }
+      const done = translator === undefined ? step(x, budget) : translator.run(budget);
       used += done;
       if (v.turn !== 0) v.turn = Math.max(0, v.turn - done);
     }
