@@ -17,9 +17,6 @@ export interface Insn {
   heat: number;
 }
 
-/** Control that arrived so often at an instruction makes it worth translating. */
-export const HOT = 300;
-
 export type CodePage = (Insn | undefined)[];
 
 /** One page's instructions as one mode reads them at one virtual page. */

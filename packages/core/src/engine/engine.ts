@@ -99,6 +99,8 @@ export class Engine<V extends Running = Running> {
   pageMode = 0;
   /** Where control arrives so often, the stepper stops when it hunts for hot code: at `reached`. */
   hunting = false;
+  /** More arrivals than this make it hot. */
+  hot = 300;
   reached: Insn | undefined;
   /** Told when a page's code is dropped; without a page, all of it. */
   dropped: ((hostPage?: number) => void) | undefined;

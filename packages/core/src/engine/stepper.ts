@@ -6,7 +6,7 @@ import type { Exception } from '@countervisor/contract';
 import { PAGE } from '../memory/layout.ts';
 import { UNFINISHED } from '../pmu/classes.ts';
 import { build, openPage } from './build.ts';
-import { type CodePage, HOT } from './code.ts';
+import type { CodePage } from './code.ts';
 import { ATTENTION, type Engine, UNALIGNED } from './engine.ts';
 import { perform } from './perform.ts';
 import { CODE } from './step.ts';
@@ -63,7 +63,7 @@ export function step(x: Engine, budget: number): number {
     }
     if (head) {
       head = false;
-      if (++insn.heat > HOT) {
+      if (++insn.heat > x.hot) {
         x.reached = insn;
         return used;
       }

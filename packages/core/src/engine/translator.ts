@@ -4,7 +4,7 @@
  */
 import { CONTROL, JUMP_BITS, JUMP_ENTRY, PAGE } from '../memory/layout.ts';
 import { SIGNAL_INDEX } from '../pmu/classes.ts';
-import { type CodePage, HOT, type Insn } from './code.ts';
+import type { CodePage, Insn } from './code.ts';
 import type { Engine } from './engine.ts';
 import { step } from './stepper.ts';
 import { discover } from './wasm/blocks.ts';
@@ -14,8 +14,6 @@ import { emitRegion, REASON } from './wasm/region.ts';
 
 /** Regions that are kept; each is a module and an instance, some 30 KB. */
 const MOST_LIVE = 512;
-/** A head that is this hot already joins the region of a hotter one. */
-const WARM = HOT / 8;
 /** Never hot again. */
 const COLD = -(2 ** 30);
 
@@ -155,7 +153,9 @@ export class Translator {
   /** The stepper came to a hot head: its region is looked up, or made. */
   #arrive(head: Insn, counting: boolean): void {
     const x = this.#x;
-    const page = x.page as CodePage;
+    const { page } = x;
+    // Decoding it has dropped all code: next time.
+    if (page === undefined) return;
     const context = this.#context(x.pageMode, counting);
     let record = this.#records.get(page);
     if (record === undefined) {
@@ -186,7 +186,8 @@ export class Translator {
     const doublings = Math.min(10, record.times + Math.max(0, rewritten - 2));
     if (doublings === 0 || record.waiting.delete(head)) return true;
     record.waiting.add(head);
-    head.heat = HOT - HOT * 2 ** doublings;
+    const { hot } = this.#x;
+    head.heat = hot - hot * 2 ** doublings;
     return false;
   }
 
@@ -196,7 +197,7 @@ export class Translator {
     // The key of a region has the host page's offset in a signed word, and the context below it.
     if (x.pageHost >= 2 ** 31 || context >= PAGE) return undefined;
     const seeds = page.flatMap((insn, slot) =>
-      insn !== undefined && (insn.heat > WARM || insn === head) ? [slot] : [],
+      insn !== undefined && (insn.heat > x.hot >> 3 || insn === head) ? [slot] : [],
     );
     const region = discover(x, page, head.pc & ~0xfffn, seeds);
     if (region === undefined || region.entries.length === 0) return undefined;
