@@ -49,6 +49,11 @@ export interface Ending {
 /** A domain's output is bounded; what is beyond is counted, and said. */
 export const CONSOLE_LIMIT: number = 16 * 1024 * 1024;
 
+const copied = (state: DeviceState): DeviceState =>
+  Object.fromEntries(
+    Object.entries(state).map(([key, value]) => [key, Array.isArray(value) ? [...value] : value]),
+  ) as DeviceState;
+
 /** Reports of one domain that are not the same. */
 const MOST_DIAGNOSED = 200;
 
@@ -147,6 +152,7 @@ export class Domain {
 
   /** Pauses the domain before it executes the instruction at this virtual address, once. */
   stopAt(pc: bigint): void {
+    this.machine.events.refuse('Domain.stopAt');
     const { engine } = this;
     engine.stop = {
       pc,
@@ -174,14 +180,17 @@ export class Domain {
     const states = this.#devices.get(name);
     const state = states?.[states.length === 1 ? 0 : vcpu];
     if (state === undefined) throw new Error(`the platform ${this.platform.name} has no device ${name}`);
-    return state;
+    // An observer gets what a device holds, not where it holds it.
+    return this.machine.events.telling === undefined ? state : copied(state);
   }
 
   devices(): ReadonlyMap<string, DeviceState[]> {
-    return this.#devices;
+    if (this.machine.events.telling === undefined) return this.#devices;
+    return new Map([...this.#devices].map(([name, states]) => [name, states.map(copied)]));
   }
 
   setDevices(states: Readonly<Record<string, DeviceState[]>>): void {
+    this.machine.events.refuse('Domain.setDevices');
     for (const [name, state] of Object.entries(states)) this.#devices.set(name, state);
   }
 
@@ -203,6 +212,7 @@ export class Domain {
 
   /** Stores to guest memory from outside the guest: decoded code notices. */
   writeMemory(physical: bigint, size: 1 | 2 | 4 | 8, value: bigint): boolean {
+    this.machine.events.refuse('Domain.writeMemory');
     if (!this.memory.write(physical, size, value)) return false;
     const at = this.memory.host(physical);
     this.engine.touch(at);
@@ -211,6 +221,7 @@ export class Domain {
   }
 
   print(byte: number): void {
+    this.machine.events.refuse('Domain.print');
     if (this.#printed >= CONSOLE_LIMIT) {
       this.#dropped++;
       return;
@@ -239,6 +250,7 @@ export class Domain {
   }
 
   setConsole(bytes: Uint8Array, dropped: number): void {
+    this.machine.events.refuse('Domain.setConsole');
     this.#console = new Uint8Array(Math.max(256, bytes.length));
     this.#console.set(bytes);
     this.#printed = bytes.length;
@@ -246,6 +258,7 @@ export class Domain {
   }
 
   end(reason: string, status: number): void {
+    this.machine.events.refuse('Domain.end');
     if (this.ended !== undefined) return;
     this.ended = { reason, status };
     for (const v of this.vcpus) {
