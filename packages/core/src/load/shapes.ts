@@ -4,7 +4,6 @@ import type {
   Arch,
   Cost,
   CpuAddition,
-  CpuFeature,
   CpuRow,
   CpuSetting,
   Device,
@@ -30,7 +29,6 @@ const keys = <Type>(all: All<Type>): readonly string[] => Object.keys(all);
 type Shape =
   | 'arch'
   | 'offers'
-  | 'feature'
   | 'cpu'
   | 'setting'
   | 'address'
@@ -82,7 +80,6 @@ export const SHAPES: Readonly<Record<Shape, readonly string[]>> = {
     extensions: 0,
   }),
   offers: keys<Arch['offers']>({ policies: 0 }),
-  feature: keys<CpuFeature>({ means: 0, after: 0 }),
   cpu: keys<CpuRow>({
     means: 0,
     features: 0,

@@ -29,7 +29,7 @@ const { add, label, movi, nop, readreg, store, syscall, sysret, trap, writereg }
 const names: readonly EventName[] = EVENTS;
 
 describe('the history a guest sees', () => {
-  const pair = fc.sample(bodies, { seed: 11, numRuns: 4 });
+  const pair = fc.sample(bodies, { seed: 11, numRuns: 12 });
   const history = (
     a: (typeof pair)[number],
     b: (typeof pair)[number],
@@ -149,9 +149,9 @@ describe('what is told', () => {
 
   it.each<readonly [string, readonly Line[], string]>([
     ['a register that is not there', [readreg('R3', 0x55)], 'no table declares the register'],
-    ['one that no guest may write', [writereg('TIME', 'R3')], 'TIME is not writable at this level'],
-    ['a value that is refused', [movi('R3', 0x100), writereg('PMSEL0', 'R3')], 'bit 8 of PMSEL0 must be 0'],
-    ['bits that are no instruction', [0xffff_ffff as never], 'no instruction of this CPU has these bits'],
+    ['one that no guest may write', [writereg('TIME', 'R3')], 'TIME is never writable'],
+    ['a value that is refused', [movi('R3', 0x100), writereg('PMSEL0', 'R3')], 'PMSEL0: bit 8 must be 0'],
+    ['bits that are no instruction', [() => 0xffff_ffff], 'no instruction of this CPU has these bits'],
     ['a call to the kernel', [syscall(4)], 'the instruction raises it'],
   ])('an exception says why it is taken: %s', (_, culprit, why) => {
     const g = guest([...vector('on'), ...culprit, label('on')], { policy: 'passthrough' });
@@ -163,7 +163,7 @@ describe('what is told', () => {
 
   it("an exception says why: the guest's own trap, and a handler that injects one", () => {
     const all: string[] = [];
-    const lines = [...vector('on'), ...toUser('user'), label('user'), readreg('R3', 'PMC0'), label('on')];
+    const lines = [...vector('on'), ...toUser('user'), readreg('R3', 'PMC0'), label('on')];
     const g = guest(lines, { policy: 'passthrough' });
     g.machine.events.on('exception', ({ rule }) => all.push(rule));
     g.run();
@@ -260,7 +260,7 @@ describe('listening', () => {
     events.on('access', () => heard.push('another domain'), { domain: 'b' });
     events.on('trap', ({ outcome }) => heard.push(outcome), { cause: 'hypercall' });
     g.run();
-    expect(heard).toEqual(['PMC1 true', 'PMCTL true', 'exit poweroff']);
+    expect(heard).toEqual(['PMC1 true', 'PMCTL true', 'complete']);
   });
 
   it('to what there is not is refused, with what there is', () => {
@@ -274,7 +274,7 @@ describe('listening', () => {
     expect(() => on('overflow', () => {}, { counter: 'PMC9' })).toThrow("names the counter 'PMC9'");
     expect(() => on('trap', () => {}, { cause: 'pmuu' })).toThrow("names the cause 'pmuu'");
     expect(() => on('irq', () => {}, { level: 'kernel' })).toThrow("names the member 'level'");
-    expect(names.map((name) => events.wanted(name))).toEqual(names.map(() => false));
+    expect(names.filter((name) => events.wanted(name))).toEqual(['diagnostic']);
   });
 
   it('those who come during an event are told from the next one on', () => {
@@ -372,12 +372,21 @@ describe('an observer that would change something', () => {
     expect(seen(g)).toBe(undisturbed);
   });
 
-  it('by the event itself, or by what a device holds: there is nothing of the guest in its hands', () => {
+  it('by the event itself: it is frozen', () => {
     const g = started();
     g.machine.events.on('access', (event) => {
       (event as { value: bigint }).value = 1n;
     });
-    g.machine.events.on('switch', ({ steps }) => (steps as string[]).push('more'));
+    expect(errors(g)).toEqual([expect.stringContaining('read only')]);
+    expect(seen(g)).toBe(undisturbed);
+    const other = started();
+    other.machine.events.on('switch', ({ steps }) => (steps as string[]).push('more'));
+    expect(errors(other)).toEqual([expect.stringContaining('not extensible')]);
+    expect(seen(other)).toBe(undisturbed);
+  });
+
+  it('by what a device holds: it gets a copy', () => {
+    const g = started();
     g.machine.events.on('trap', () => {
       for (const [name, states] of g.domain.devices()) {
         for (const device of [...states, g.v.handle.device<Record<string, unknown>>(name)]) {
@@ -385,9 +394,8 @@ describe('an observer that would change something', () => {
         }
       }
     });
-    const all = errors(g);
-    expect(all.length).toBe(2);
-    for (const message of all) expect(message).toMatch(/read only|not extensible/);
+    expect(errors(g)).toEqual([]);
+    expect(g.v.exits.size).toBeGreaterThan(0);
     expect(seen(g)).toBe(undisturbed);
   });
 
