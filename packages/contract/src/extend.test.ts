@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Arch, CONTRACT } from './arch.ts';
 import { defineExtension } from './extend.ts';
+import type { Writes } from './policy.ts';
 
 const base = { name: 'base' } as unknown as Arch<'PC' | 'CTL', 'user' | 'kernel' | 'hypervisor', 'T', 'stop'>;
 const row = {
@@ -22,7 +23,7 @@ describe('defineExtension', () => {
       trapGroups: { MT: { ...group, when: { register: 'CTL', field: 'VALUE', is: 1n }, cause: 'mine' } },
       causes: { mine: { to: 'guest', handler: 'wait', means: 'A test.' } },
       traps: { CTL: ['MT'] },
-      enforce: () => [['MINE', 1n]],
+      enforce: (): Writes<'MINE'> => [['MINE', 1n]],
       switching: { controls: [{ register: 'MINE', before: 'CTL' }], because: 'A test.' },
     } as const;
     expect(defineExtension(base, extension)).toBe(extension);

@@ -1,13 +1,5 @@
 /** Extensions of the template: what they add works for a guest, and what does not fit together is refused by name. */
-import {
-  type Arch,
-  CONTRACT,
-  type Demand,
-  defineExtension,
-  type Extension,
-  type Personality,
-  type Vcpu,
-} from '@countervisor/contract';
+import { type Arch, CONTRACT, type Demand, defineExtension, type Extension, type Vcpu } from '@countervisor/contract';
 import { asm, template } from '@countervisor/template';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -22,7 +14,7 @@ import type { PluginRefused } from './validate.ts';
 const { movi, nop, readreg, trap, writereg } = asm;
 const value = { VALUE: { bits: [63, 0], means: 'A value.' } } as const;
 const at = (index: number) => ({ space: 'control', index });
-const plain = (template as unknown as Arch).personalities.plain as Personality;
+const plain = template.personalities.plain as NonNullable<(typeof template.personalities)[string]>;
 
 /** A register that traps, with a hidden one that arms it; two that travel; a service; a hook each way. */
 const probe: Extension = defineExtension(template, {

@@ -115,11 +115,8 @@ export function checkPlatforms(problems: Problems, plugin: Readonly<Record<strin
     for (const key of ['interrupt', 'wakes', 'deadline', 'entry', 'start', 'verdict']) {
       problems.function(`${where}.${key}`, platform[key]);
     }
-<<<<<<< HEAD
     problems.function(`${where}.latch`, platform.latch, 'optional');
-=======
     problems.function(`${where}.code`, platform.code, 'optional');
->>>>>>> 4c11120 (feat: extensions of an architecture, composed in a stated order; observers that cannot change a guest)
     const tree = problems.function(`${where}.deviceTree`, platform.deviceTree, 'optional');
     const address = problems.function(`${where}.treeAddress`, platform.treeAddress, 'optional');
     if (tree !== address) {

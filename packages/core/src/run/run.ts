@@ -24,6 +24,7 @@ export function settle(machine: Machine, v: VcpuRuntime): void {
     if (v.assist !== undefined) {
       const { assist } = v;
       v.assist = undefined;
+      machine.because(assist, 'counting rule 6: what is sampled at this boundary asks for it');
       machine.take(v, assist);
     }
     const what = x.attention | v.attention;

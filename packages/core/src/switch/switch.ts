@@ -3,7 +3,7 @@
  * start them last. Whatever the policy, the physical bank itself first moves unchanged from one block to the next: that is the hardware staying
  * where it is.
  */
-import type { Demand, Extension, PolicyName, SwitchPlan, Writes } from '@countervisor/contract';
+import type { Extension, PolicyName, SwitchPlan, Writes } from '@countervisor/contract';
 import { ATTENTION } from '../engine/engine.ts';
 import { Handle } from '../handle.ts';
 import type { CompiledRegister } from '../load/compile.ts';
