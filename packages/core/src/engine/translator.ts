@@ -87,11 +87,12 @@ export class Translator {
     const kept = x.noting ? 1 : 0;
     let used = 0;
     for (;;) {
-      let tail = this.#dispatch === undefined;
+      let tail = false;
       const left = budget - used - kept;
       if (this.#dispatch !== undefined) {
         const reason = left > 0 ? this.#enter(left, counting) : REASON.budget;
         used += left > 0 ? left - this.#rest : 0;
+        if (used >= budget) return used;
         if (reason === REASON.step) {
           x.hunting = false;
           const one = step(x, 1);
@@ -100,8 +101,7 @@ export class Translator {
           continue;
         }
         tail = reason === REASON.budget;
-        if (used >= budget) return used;
-      } else tail = false;
+      }
       x.reached = undefined;
       x.hunting = !tail;
       used += step(x, budget - used);
