@@ -112,6 +112,21 @@ export function tracing(machine: Machine, kinds: ReadonlySet<TraceKind>, line: (
       ),
     );
   }
+  if (kinds.has('note')) {
+    off.push(
+      events.on('note', (e) =>
+        line({
+          type: 'note',
+          domain: e.domain,
+          vcpu: e.vcpu,
+          pc: hex(e.pc),
+          icount: count(e.icount),
+          what: e.what,
+          rule: e.rule,
+        }),
+      ),
+    );
+  }
   return () => {
     for (const stop of off) stop();
   };
@@ -129,6 +144,8 @@ function what(line: Data): string {
       return `${line.counter} of the ${line.bank}`;
     case 'irq':
       return line.exception;
+    case 'note':
+      return line.what;
     case 'exception':
       return `${line.level} ${line.exception}${line.address === null ? '' : ` at ${line.address}`}`;
   }

@@ -179,6 +179,25 @@ export class Handle implements Vcpu {
     this.v.domain.engine.emit(SIGNAL_INDEX[signal as Signal], 1);
   }
 
+  note(what: string, rule: string): void {
+    const { v } = this;
+    const { events } = v.domain.machine;
+    if (!events.wanted('note')) return;
+    const { name } = v.domain;
+    events.tell('note', {
+      domain: name,
+      vcpu: v.index,
+      pc: v.domain.pc(v),
+      what,
+      icount: v.domain.machine.icount(v),
+      rule,
+    });
+  }
+
+  warn(code: string, message: string, remedy: string): void {
+    this.v.domain.diagnose(code, `${this.v.domain.name}: ${message}`, remedy);
+  }
+
   console(byte: number): void {
     this.v.domain.print(byte & 0xff);
   }

@@ -74,6 +74,15 @@ export interface EventMap {
     /** Why it is taken. */
     readonly rule: string;
   };
+  /** What no access and no trap shows: a record that was lost, a page that was pinned. */
+  note: {
+    readonly domain: string;
+    readonly vcpu: number;
+    readonly pc: bigint;
+    readonly what: string;
+    readonly icount: number;
+    readonly rule: string;
+  };
   console: { readonly domain: string; readonly byte: number };
   exit: { readonly domain: string; readonly reason: string; readonly status: number; readonly icount: number };
   /** Something a guest touched is not modelled: a code, a sentence and the remedy. */
@@ -97,6 +106,7 @@ const MEMBERS: { readonly [Name in EventName]: Readonly<Record<Exclude<keyof Eve
   overflow: { domain: 0, vcpu: 0, pc: 0, bank: 0, counter: 0, icount: 0, line: 0, rule: 0 },
   irq: { domain: 0, vcpu: 0, pc: 0, exception: 0, icount: 0, rule: 0 },
   exception: { domain: 0, vcpu: 0, pc: 0, level: 0, exception: 0, address: 0, icount: 0, rule: 0 },
+  note: { domain: 0, vcpu: 0, pc: 0, what: 0, icount: 0, rule: 0 },
   console: { domain: 0, byte: 0 },
   exit: { domain: 0, reason: 0, status: 0, icount: 0 },
   diagnostic: { domain: 0, code: 0, message: 0, remedy: 0 },
