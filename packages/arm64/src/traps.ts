@@ -80,11 +80,6 @@ function counterOf(view: View, access: Access): number {
   return access.address.index & 0x1f;
 }
 
-function noSuchCounter(view: View, access: Access): boolean {
-  const n = counterOf(view, access);
-  return n >= implemented(view) && !isCycleFilter(access, n);
-}
-
 function beyondHpmn(view: View, access: Access): boolean {
   const n = counterOf(view, access);
   return n !== CYCLE && n >= firstRange(view);
@@ -154,7 +149,10 @@ export const trapGroups: Readonly<Record<string, Group>> = {
   },
 
   NO_SUCH_COUNTER: {
-    when: noSuchCounter,
+    when: (view, access) => {
+      const n = counterOf(view, access);
+      return n >= implemented(view) && !isCycleFilter(access, n);
+    },
     on: 'both',
     at: BOTH,
     cause: 'undefined',
@@ -226,12 +224,9 @@ export function sysregHandler(vcpu: Vcpu, trap: Trap): Outcome {
   const name = trap.access?.register ?? '';
   if (trap.group === 'HPMN') return undefinedHere('the counter is the hypervisor’s');
   if (vcpu.policy === 'off' && isPmu(name)) return undefinedHere('the guest has no PMU');
-  // A control in front of these trapped it: they have their say all the same.
-  if (trap.access !== undefined) {
+  // A control in front of HPMN trapped it: HPMN has its say all the same.
+  if (trap.access !== undefined && vcpu.policy === 'mediated') {
     const groups = pmu[name]?.traps ?? [];
-    if (groups.includes('NO_SUCH_COUNTER') && noSuchCounter(vcpu, trap.access)) {
-      return undefinedHere('this event counter is not implemented');
-    }
     if (groups.includes('HPMN_ZERO') && dependsOnReserved(vcpu)) return reservedHpmnHandler(vcpu, trap);
     if (groups.includes('HPMN') && beyondHpmn(vcpu, trap.access)) return undefinedHere('the counter is the host’s');
   }

@@ -32,6 +32,7 @@ function selection(command: Command): Command {
   return command
     .option('--host <FILE>', 'host file: CPU, pCPUs, personality … (schemas/host.schema.json)')
     .option('--arch <NAME>', 'architecture; else that of the images')
+    .option('--extension <WHAT>', 'package or path that extends the architecture; repeatable, in order', collect)
     .option('--cpu <MODEL>', 'CPU model: MODEL[,+feature,-feature]')
     .option('--personality <NAME>', "hypervisor's ways: NAME[:compat|strict]")
     .option('--policy <NAME>', 'vPMU policy of domains with vpmu = 1: off, passthrough, switched, emulated, mediated')

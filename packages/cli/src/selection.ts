@@ -8,6 +8,8 @@ import { type Host, partPersonality } from './host.ts';
 export interface SelectionFlags {
   readonly host?: string;
   readonly arch?: string;
+  /** Packages or paths that extend it, in order. */
+  readonly extension?: readonly string[];
   readonly cpu?: string;
   readonly policy?: string;
   readonly personality?: string;

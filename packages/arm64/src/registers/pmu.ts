@@ -217,16 +217,16 @@ export const pmu: Rows = {
   PMXEVTYPER_EL0: row([3, 9, 13, 1], {
     fields: TYPE,
     role: 'selector',
-    traps: ['PMUSERENR_EN', ...fine('PMEVTYPERn_EL0'), 'TPM', 'NO_SUCH_COUNTER', 'HPMN_ZERO', 'HPMN'],
+    traps: ['NO_SUCH_COUNTER', 'PMUSERENR_EN', ...fine('PMEVTYPERn_EL0'), 'TPM', 'HPMN_ZERO', 'HPMN'],
     view: (view) => (selection(view) === CYCLE ? 'PMCCFILTR_EL0' : `PMEVTYPER${selection(view)}_EL0`),
     accepts: (view, value) => guestFilters(view, selection(view) === CYCLE ? value & FILTER_BITS : value),
     source:
-      'D24.5.28: with SEL at or beyond the counters there are, what becomes of permitted accesses is CONSTRAINED UNPREDICTABLE; of the outcomes allowed UNDEFINED beyond N and a trap to EL2 beyond HPMN, as FEAT_FGT makes mandatory. Permitted means that PMUSERENR_EL0 and MDCR_EL2.TPM come first, unlike with PMEVTYPER<n>_EL0, where n is in the instruction',
+      'D24.5.28: with SEL at or beyond the counters there are CONSTRAINED UNPREDICTABLE; of the permitted outcomes UNDEFINED beyond N and a trap to EL2 beyond HPMN, as FEAT_FGT makes mandatory',
   }),
   PMXEVCNTR_EL0: row([3, 9, 13, 2], {
     fields: whole('The selected event counter.'),
     role: 'counter',
-    traps: ['PMUSERENR_ER_READ', ...fine('PMEVCNTRn_EL0'), 'TPM', 'NO_SUCH_COUNTER', 'HPMN_ZERO', 'HPMN'],
+    traps: ['NO_SUCH_COUNTER', 'PMUSERENR_ER_READ', ...fine('PMEVCNTRn_EL0'), 'TPM', 'HPMN_ZERO', 'HPMN'],
     view: (view) => (selection(view) === CYCLE ? 'undefined' : `PMEVCNTR${selection(view)}_EL0`),
     source: 'D24.5.27: as PMXEVTYPER_EL0; SEL = 31 is UNDEFINED',
   }),

@@ -32,9 +32,8 @@ export function step(x: Engine, budget: number): number {
   let hi = m[pcAt + 1] as number;
   /** The page of `lo` and `hi`, while nothing can have changed it. */
   let page: CodePage | undefined;
-  /** Does control arrive here from somewhere else? Where an activation begins is no such place: that may be anywhere. */
+  /** Does control arrive here from somewhere else? */
   let head = hunting;
-  let arrivals = 0;
   while (used < budget) {
     if (page === undefined) {
       head = hunting;
@@ -64,9 +63,7 @@ export function step(x: Engine, budget: number): number {
     }
     if (head) {
       head = false;
-      insn.heat += arrivals;
-      arrivals = 1;
-      if (insn.heat > x.hot) {
+      if (++insn.heat > x.hot) {
         x.reached = insn;
         return used;
       }
