@@ -40,7 +40,7 @@ function selection(command: Command): Command {
     .option('--pcpus <N>', 'physical CPUs', countOption('--pcpus', 1, MOST_PCPUS))
     .option('--slice <N>', 'instructions between two context switches', countOption('--slice', 1, LONGEST_SLICE))
     .option('--set <KEY=VALUE>', 'setting of the CPU model, such as hpmn0=all; repeatable', collect)
-    .option('--engine <NAME>', 'stepper or auto');
+    .option('--engine <NAME>', 'auto, translator or stepper: speed alone differs');
 }
 
 function guests(command: Command): Command {

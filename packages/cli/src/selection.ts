@@ -1,7 +1,16 @@
 /** From flags and the host file to the machine that is asked for. Flags win; whoever wrote the wrong word is told where. */
 import { type Arch, type Mode, type Personality, type Place, POLICIES, type PolicyName } from '@countervisor/contract';
-import { compile, cpuModel, didYouMean, fail, load, type MachineConfig, near } from '@countervisor/core';
-import { at, fromCommandLine, UnsupportedError, UsageError } from './exit.ts';
+import {
+  compile,
+  cpuModel,
+  didYouMean,
+  type EngineName,
+  fail,
+  load,
+  type MachineConfig,
+  near,
+} from '@countervisor/core';
+import { at, fromCommandLine, UsageError } from './exit.ts';
 import { type Host, partPersonality } from './host.ts';
 
 /** The selection flags that every command with a guest takes. */
@@ -37,21 +46,15 @@ function blame<T>(flag: unknown, host: Host, path: readonly string[], body: () =
   return at(place, body);
 }
 
-const ENGINES = ['stepper', 'auto', 'translator'] as const;
+const ENGINES = ['auto', 'translator', 'stepper'] as const;
 
-export function checkEngine(engine: string | undefined): void {
-  if (engine === undefined || engine === 'auto' || engine === 'stepper') return;
-  if (engine === 'translator') {
-    throw new UnsupportedError(
-      'CV_ENGINE',
-      'The translator is not built yet.',
-      'Leave --engine out, or write --engine stepper: it gives the same results.',
-    );
-  }
+/** The engine's name, checked. */
+export function checkEngine(engine: string | undefined): EngineName | undefined {
+  if (engine === undefined || (ENGINES as readonly string[]).includes(engine)) return engine as EngineName | undefined;
   throw new UsageError(
     'CV_USAGE',
     `There is no engine '${engine}'.`,
-    didYouMean(engine, ENGINES, 'Engines: stepper, auto.'),
+    didYouMean(engine, ENGINES, 'Engines: auto, translator, stepper; all give the same results.'),
   );
 }
 
@@ -125,7 +128,7 @@ function present<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], 
   };
 }
 
-/** @throws UsageError for flags, CountervisorError with a place for the host file, UnsupportedError for what is not offered */
+/** @throws UsageError for flags, CountervisorError with a place for the host file */
 export function select(plugin: Arch, flags: SelectionFlags, host: Host): Selected {
   const { file } = host;
   checkEngine(flags.engine);
@@ -172,6 +175,7 @@ export function select(plugin: Arch, flags: SelectionFlags, host: Host): Selecte
         switch: hypervisor.switch && present(hypervisor.switch),
       }),
     unmodelled: file.unmodelled,
+    engine: checkEngine(flags.engine),
   }) as MachineConfig;
   return { arch, machine, personality, mode, policy };
 }
