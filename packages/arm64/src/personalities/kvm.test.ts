@@ -39,6 +39,24 @@ describe('kvm-arm64', () => {
       ['MDCR_EL2', 0xe66n],
     ]);
   });
+  it('mediated: HPMN divides, PMUSERENR_EL0 is the guest’s own, and the debug traps stay', () => {
+    const roles = ['counter', 'enable', 'global', 'overflow', 'interrupt', 'user-access'];
+    const direct = Object.fromEntries(roles.map((role) => [role, 'direct']));
+    const mediated = { ...direct, selector: 'trap', identity: 'trap', sampling: 'trap' } as Demand;
+    const writes = (options: Options) =>
+      kvm.enforce?.('compat', mediated, new Fake({ policy: 'mediated', host_counters: 2, ...options }).vcpu);
+    expect(writes({ cpu: 'cortex-a57' })).toEqual([
+      ['HCR_EL2', 0x8024_0000n],
+      ['MDCR_EL2', 0xee4n],
+    ]);
+    expect(writes({ cpu: 'max' })).toEqual([
+      ['HCR_EL2', 0x8024_0000n],
+      ['MDCR_EL2', 0x82_0e84n],
+      ['HDFGRTR_EL2', 0x400_0000_0044_6000n],
+      ['HDFGWTR_EL2', 0x4_6000n],
+    ]);
+    expect(kvm.policies).toEqual(['off', 'emulated', 'mediated']);
+  });
   it('performs every access on the vCPU’s own registers', () => {
     for (const name of ['PMCR_EL0', 'PMEVCNTR0_EL0', 'PMXEVTYPER_EL0', 'PMCEID0_EL0', 'MDSCR_EL1', 'DBGBVR0_EL1']) {
       expect([name, gets('strict', true, name, undefined)]).toEqual([name, 'performed']);
@@ -81,5 +99,12 @@ describe('kvm-arm64', () => {
         }).vcpu,
       );
     expect([raised('compat', 0n), raised('compat', 1n), raised('strict', 0n)]).toEqual([false, true, true]);
+    // That is how the counters are that KVM emulates; those of the hardware go by the manual.
+    const mediated = new Fake({
+      policy: 'mediated',
+      settings: kvm.settings('compat', true),
+      registers: { PMCR: PMCR.E, PMOVS: 1n, PMINTEN: 1n, PMCNTEN: 0n },
+    });
+    expect(line(mediated.vcpu)).toBe(true);
   });
 });
