@@ -1,11 +1,11 @@
 /** Core's random guests of template code (they are tested against a plain model there), made to run round and round so that they get hot. */
 import type { Arch, PolicyName } from '@countervisor/contract';
-import { asm, template } from '@countervisor/template';
 import fc from 'fast-check';
 import { Machine } from '../../packages/core/src/index.ts';
 import { bootFlat } from '../../packages/core/src/testing/boot.ts';
 import { BASE, type Instruction } from '../../packages/core/src/testing/model.ts';
 import { assembly, bodies, DATA, program, SELECTORS, selectors } from '../../packages/core/src/testing/random.ts';
+import { asm, template } from '../../packages/template/src/index.ts';
 import type { Random } from '../differential/random.ts';
 import type { Guest } from './arm64.ts';
 
