@@ -35,6 +35,7 @@ function selection(command: Command): Command {
     .option('--extension <WHAT>', 'package or path that extends the architecture; repeatable, in order', collect)
     .option('--cpu <MODEL>', 'CPU model: MODEL[,+feature,-feature]')
     .option('--personality <NAME>', "hypervisor's ways: NAME[:compat|strict]")
+    .option('--option <KEY=VALUE>', 'option of the personality, such as pebs=pin; repeatable', collect)
     .option('--policy <NAME>', 'vPMU policy of domains with vpmu = 1: off, passthrough, switched, emulated, mediated')
     .option('--platform <NAME>', 'machine that guests see')
     .option('--pcpus <N>', 'physical CPUs', countOption('--pcpus', 1, MOST_PCPUS))

@@ -4,6 +4,7 @@ export { isElf, readElf } from './boot/elf.ts';
 export { loadElf } from './boot/elf-load.ts';
 export { loadFlat } from './boot/flat.ts';
 export type { LoadedImage } from './boot/image.ts';
+export { chosenOptions } from './checks.ts';
 export { CONSOLE_LIMIT, Domain, type DomainConfig, type Ending } from './domain.ts';
 export { Handle } from './handle.ts';
 export {

@@ -9,7 +9,7 @@ import { kvm } from './kvm.ts';
 const trapAll = { counter: 'trap' } as Demand;
 
 function gets(mode: Mode, vpmu: boolean, name: string, write: bigint | undefined, options: Options = {}): string {
-  const view = new Fake({ policy: kvm.policy(mode, vpmu), settings: kvm.settings(mode, vpmu), ...options });
+  const view = new Fake({ policy: kvm.policy(mode, vpmu, {}), settings: kvm.settings(mode, vpmu, {}), ...options });
   // The physical PMUSERENR_EL0 that KVM writes is not the guest's.
   for (const [register, value] of kvm.enforce?.(mode, trapAll, view.vcpu) ?? []) {
     if (register !== 'PMUSERENR_EL0') view.set(register, value);
@@ -17,7 +17,7 @@ function gets(mode: Mode, vpmu: boolean, name: string, write: bigint | undefined
   const decided = view.decide(name, write);
   if (decided.verdict !== 'trapped') return decided.verdict;
   if (decided.cause !== 'sysreg') return decided.cause;
-  const outcome = kvm.handlers(mode).sysreg?.(view.vcpu, {
+  const outcome = kvm.handlers(mode, {}).sysreg?.(view.vcpu, {
     cause: 'sysreg',
     pc: 0n,
     bits: 0xd53b9d05n,
@@ -80,8 +80,8 @@ describe('kvm-arm64', () => {
     expect(user('compat', 'PMUSERENR_EL0', 0n)).toBe('performed');
   });
   it('without vPMU it is hidden, and its registers are undefined at both levels', () => {
-    expect(kvm.policy('strict', false)).toBe('off');
-    const hidden = new Fake({ policy: 'off', settings: kvm.settings('strict', false) });
+    expect(kvm.policy('strict', false, {})).toBe('off');
+    const hidden = new Fake({ policy: 'off', settings: kvm.settings('strict', false, {}) });
     expect(hidden.field('ID_AA64DFR0_EL1', 'PMUVer')).toBe(0n);
     for (const level of [0, 1] as const) {
       for (const name of ['PMCR_EL0', 'PMCCNTR_EL0', 'PMEVCNTR0_EL0']) {
@@ -90,11 +90,11 @@ describe('kvm-arm64', () => {
     }
   });
   it('delivers the interrupt; compat only while the counter is enabled', () => {
-    expect([kvm.interrupt('compat', true), kvm.interrupt('strict', false)]).toEqual([true, false]);
+    expect([kvm.interrupt('compat', true, {}), kvm.interrupt('strict', false, {})]).toEqual([true, false]);
     const raised = (mode: Mode, enabled: bigint) =>
       line(
         new Fake({
-          settings: kvm.settings(mode, true),
+          settings: kvm.settings(mode, true, {}),
           registers: { PMCR: PMCR.E, PMOVS: 1n, PMINTEN: 1n, PMCNTEN: enabled },
         }).vcpu,
       );
@@ -102,7 +102,7 @@ describe('kvm-arm64', () => {
     // That is how the counters are that KVM emulates; those of the hardware go by the manual.
     const mediated = new Fake({
       policy: 'mediated',
-      settings: kvm.settings('compat', true),
+      settings: kvm.settings('compat', true, {}),
       registers: { PMCR: PMCR.E, PMOVS: 1n, PMINTEN: 1n, PMCNTEN: 0n },
     });
     expect(line(mediated.vcpu)).toBe(true);
