@@ -25,6 +25,7 @@ interface Live {
   readonly hostPage: number;
   readonly context: number;
   readonly entries: ReadonlySet<bigint>;
+  readonly blocks: ReadonlyMap<bigint, number>;
   readonly owner: PageRecord;
   /** When it was last looked up: a number that grows. */
   used: number;
@@ -91,8 +92,10 @@ export class Translator {
       const left = budget - used - kept;
       if (this.#dispatch !== undefined) {
         const reason = left > 0 ? this.#enter(left, counting) : REASON.budget;
-        used += left > 0 ? left - this.#rest : 0;
+        const done = left > 0 ? left - this.#rest : 0;
+        used += done;
         if (used >= budget) return used;
+        x.led = reason === REASON.chain && done > 0;
         if (reason === REASON.step) {
           x.hunting = false;
           const one = step(x, 1);
@@ -164,6 +167,11 @@ export class Translator {
     }
     let live = record.live.get(context);
     if (live === undefined || !live.entries.has(head.pc)) {
+      // A block that it has, but no entry: one of its loops will come to one, unless its own jumps lead here.
+      if (live?.blocks.has(head.pc) && !x.led) {
+        head.heat = Math.min(0, x.hot);
+        return;
+      }
       if (!this.#patient(record, head)) return;
       live = this.#translate(record, page, head, context, counting);
       if (live === undefined || !live.entries.has(head.pc)) {
@@ -196,9 +204,10 @@ export class Translator {
     const { layout, wasm, buffer } = x.memory;
     // The key of a region has the host page's offset in a signed word, and the context below it.
     if (x.pageHost >= 2 ** 31 || context >= PAGE) return undefined;
-    const seeds = page.flatMap((insn, slot) =>
-      insn !== undefined && (insn.heat > Math.max(0, x.hot >> 3) || insn === head) ? [slot] : [],
-    );
+    const warm = Math.max(0, x.hot >> 3);
+    const seeds = page.flatMap((insn, slot) => (insn !== undefined && insn.heat > warm && insn !== head ? [slot] : []));
+    seeds.sort((a, b) => (page[b] as Insn).heat - (page[a] as Insn).heat);
+    seeds.unshift(page.indexOf(head));
     const region = discover(x, page, head.pc & ~0xfffn, seeds);
     if (region === undefined || region.entries.length === 0) return undefined;
     const body = emitRegion(region, {
@@ -222,6 +231,7 @@ export class Translator {
       hostPage: x.pageHost / PAGE,
       context,
       entries: new Set(region.entries.map((id) => region.blocks[id]?.pc as bigint)),
+      blocks: region.byPc,
       owner: record,
       used: this.#clock,
     };

@@ -9,7 +9,7 @@ import type { Block, Piece, Region } from './blocks.ts';
 import { Body, I32, I64, type Label } from './encode.ts';
 import { emitLoad, emitProbe, emitStore, type Reach } from './memory.ts';
 import { emitPure } from './pure.ts';
-import { type Shape, shape } from './shape.ts';
+import type { Shape } from './shape.ts';
 import { touched, Values } from './values.ts';
 
 /** Why a region was left: the word at `CONTROL.reason`. */
@@ -88,11 +88,7 @@ class Emitter {
       body.get(STATE).memory('i64.load', this.#near.offsetOf(name)).set(values.local(name));
     }
     body.get(STATE).memory('i64.load', this.#near.pcOffset).set(this.#pc);
-    const shapes = shape(
-      blocks.map(({ id }) => id),
-      (id) => (blocks[id] as Block).successors,
-      this.#entries,
-    );
+    const { shapes } = this.#region;
     this.#exit = body.block();
     this.#top = body.loop();
     const labels = shapes.map(() => 0);
