@@ -5,6 +5,7 @@
  *
  *   --arch NAME     default arm64       --seed N --count N     which mutants of the tables; 300 of seed 1
  *   --jobs N        threads             --only KIND            of one kind; 'core', 'tables'
+ *   --aimed         quick: every mutant meets only the checks that aim at it, so that more survive than would
  *   --all           explained mutants meet the whole suite as well, not only the checks that aim at them
  *   --verbose       every mutant as it is done, with who caught it
  *   --checks        the other way round: which checks does no mutant of any kind make fail?
@@ -39,6 +40,7 @@ const { values } = parseArgs({
     checks: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
     all: { type: 'boolean', default: false },
+    aimed: { type: 'boolean', default: false },
   },
 });
 
@@ -99,7 +101,10 @@ async function caughtBy(): Promise<void> {
   let done = 0;
   await inThreads(
     here,
-    chosen.map(({ task, what }) => () => ({ ...task, aimed: !values.all && whyOf(what) !== undefined })),
+    chosen.map(({ task, what }) => () => ({
+      ...task,
+      aimed: values.aimed || (!values.all && whyOf(what) !== undefined),
+    })),
     Number(values.jobs),
     LIMIT,
     (n, answer) => {

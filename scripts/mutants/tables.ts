@@ -93,7 +93,7 @@ export function tableMutants({ arch, kit }: Tested): TableMutant[] {
     }
     const traps = row.traps ?? [];
     for (const [n, group] of traps.entries()) {
-      add('trap group', `${name} is not stopped by ${group}`, [`access/${name}:`], () =>
+      add('trap group', `${name} is not stopped by ${group}`, [`access/${name}:`, `registers/${name}: who may`], () =>
         withRows(arch, name, { traps: traps.filter((_, at) => at !== n) }),
       );
       const next = traps[n + 1];
