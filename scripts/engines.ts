@@ -25,7 +25,7 @@ let instructions = 0;
 let translated = 0;
 for (let i = first; i < last; i++) {
   const { make, means, hot, deaf } = (i % 3 === 2 ? template : arm64)(new Random(seed * 1_000_003 + i));
-  const outcome = compare(make, { until: 4_000, hot, deaf });
+  const outcome = compare(make, { until: 3_000, hot, deaf });
   instructions += outcome.instructions;
   translated += outcome.translated;
   if (outcome.differs === undefined) continue;

@@ -43,9 +43,13 @@ import { arm64 } from '../../packages/arm64/src/index.ts';
 import { rowOf } from '../../packages/arm64/src/isa/decode.ts';
 import { rows } from '../../packages/arm64/src/isa/instructions/index.ts';
 import type { Row } from '../../packages/arm64/src/isa/row.ts';
-import { boot, Machine } from '../../packages/core/src/index.ts';
+import { boot, compile, cpuModel, load as loadArch, Machine } from '../../packages/core/src/index.ts';
 import type { Random } from '../differential/random.ts';
 import type { EngineName, Make } from './same.ts';
+
+const CPU = 'neoverse-n1';
+/** Once for all programs: most of what making a machine costs. */
+const compiled = compile(loadArch(arm64), cpuModel(arm64, CPU));
 
 const BASE = 0x4008_0000n;
 const DATA = 0x4030_0000;
@@ -353,7 +357,8 @@ export function guest(random: Random): Guest {
     make: (engine: EngineName) => {
       const machine = new Machine({
         arch: arm64,
-        cpu: 'neoverse-n1',
+        cpu: CPU,
+        compiled,
         personality: 'plain',
         slice,
         pcpus,

@@ -246,7 +246,7 @@ export class Machine {
     if (this.#folding) return false;
     const x = v.domain.engine;
     const { counts, extra, m } = x;
-    const { amounts, count } = this.classes;
+    const { amounts, count, emitted } = this.classes;
     const signals = this.#signals;
     const width = SIGNAL_NAMES.length;
     for (let signal = 0; signal < width; signal++) {
@@ -257,9 +257,10 @@ export class Machine {
       const n = counts[kind] as number;
       if (n === 0) continue;
       counts[kind] = 0;
-      for (let signal = 0, at = kind * width; signal < width; signal++, at++) {
-        const amount = amounts[at] as number;
-        if (amount !== 0) signals[signal] = (signals[signal] as number) + n * amount;
+      const mine = emitted[kind] as readonly number[];
+      for (let i = 0; i < mine.length; i++) {
+        const signal = mine[i] as number;
+        signals[signal] = (signals[signal] as number) + n * (amounts[kind * width + signal] as number);
       }
     }
     v.domain.observer?.add(v.level, signals);

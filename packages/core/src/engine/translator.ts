@@ -28,6 +28,8 @@ interface Live {
   readonly context: number;
   readonly entries: ReadonlySet<bigint>;
   readonly blocks: ReadonlyMap<bigint, number>;
+  /** Instructions that only the stepper performs. */
+  readonly stepped: ReadonlySet<bigint>;
   readonly owner: PageRecord;
   /** When it was last looked up: a number that grows. */
   used: number;
@@ -117,7 +119,11 @@ export class Translator {
       used += step(x, budget - used);
       const head = x.reached as Insn | undefined;
       if (head === undefined) return used;
-      this.#arrive(head, counting);
+      if (this.#arrive(head, counting)) continue;
+      x.hunting = false;
+      const one = step(x, 1);
+      used += one;
+      if (one === 0 || x.attention !== 0 || used >= budget) return used;
     }
   }
 
@@ -160,12 +166,12 @@ export class Translator {
     return context;
   }
 
-  /** The stepper came to a hot head: its region is looked up, or made. */
-  #arrive(head: Insn, counting: boolean): void {
+  /** The stepper came to a hot head: its region is looked up, or made. False: it is for the stepper, and translated code goes on behind it. */
+  #arrive(head: Insn, counting: boolean): boolean {
     const x = this.#x;
     const { page } = x;
     // Decoding it has dropped all code: next time.
-    if (page === undefined) return;
+    if (page === undefined) return true;
     const context = this.#context(x.pageMode, counting);
     let record = this.#records.get(page);
     if (record === undefined) {
@@ -177,22 +183,39 @@ export class Translator {
       // A block that it has, but no entry: one of its loops will come to one, unless its own jumps lead here.
       if (live?.blocks.has(head.pc) && !x.led) {
         head.heat = Math.min(0, x.hot);
-        return;
+        return true;
       }
-      if (!this.#patient(record, head)) return;
+      const behind = head.pc + BigInt(head.length);
+      if (this.#goesOn(live, head, behind)) return false;
+      if (!this.#patient(record, head)) return true;
       live = this.#translate(record, page, head, context, counting);
+      if (this.#goesOn(live, head, behind)) return false;
       if (live === undefined || !live.entries.has(head.pc)) {
         head.heat = COLD;
-        return;
+        return true;
       }
     }
+    this.#publish(live, head.pc);
+    return true;
+  }
+
+  /** The dispatcher will find this entry. */
+  #publish(live: Live, pc: bigint): void {
+    const { m, memory, grainBits } = this.#x;
     live.used = ++this.#clock;
-    const entry = x.memory.layout.jumps + (Number(head.pc >> BigInt(x.grainBits)) & (2 ** JUMP_BITS - 1)) * JUMP_ENTRY;
-    const at = entry >> 2;
-    x.m[at] = Number(BigInt.asIntN(32, head.pc));
-    x.m[at + 1] = Number(BigInt.asIntN(32, head.pc >> 32n));
-    x.m[at + 2] = (live.hostPage * PAGE) | context;
-    x.m[at + 3] = live.index;
+    const at =
+      (memory.layout.jumps + Number((pc >> BigInt(grainBits)) & (2n ** BigInt(JUMP_BITS) - 1n)) * JUMP_ENTRY) >> 2;
+    m[at] = Number(BigInt.asIntN(32, pc));
+    m[at + 1] = Number(BigInt.asIntN(32, pc >> 32n));
+    m[at + 2] = (live.hostPage * PAGE) | live.context;
+    m[at + 3] = live.index;
+  }
+
+  /** Is the head for the stepper, and does translated code go on behind it? */
+  #goesOn(live: Live | undefined, head: Insn, behind: bigint): boolean {
+    if (!live?.entries.has(behind) || !live.stepped.has(head.pc)) return false;
+    this.#publish(live, behind);
+    return true;
   }
 
   /** Is it time to translate? Each time for a page, and each rewriting of it, asks for twice the heat. */
@@ -240,6 +263,7 @@ export class Translator {
       context,
       entries: new Set(region.entries.map((id) => region.blocks[id]?.pc as bigint)),
       blocks: region.byPc,
+      stepped: region.stepped,
       owner: record,
       used: this.#clock,
     };

@@ -187,7 +187,7 @@ export class Bank {
     overflowed: (counter: CompiledCounter) => void,
   ): boolean {
     let any = false;
-    const carried = this.#armed.length > 0 ? new Map<number, number>() : undefined;
+    let carried: Map<number, number> | undefined;
     for (const a of this.#armed) {
       const { index } = a.counter;
       let amount = 0;
@@ -212,7 +212,10 @@ export class Bank {
       }
       if (wraps === 0) continue;
       any = true;
-      if (a.overflowWidth === 32) carried?.set(index, wraps);
+      if (a.overflowWidth === 32) {
+        carried ??= new Map<number, number>();
+        carried.set(index, wraps);
+      }
       overflowed(a.counter);
     }
     if (boundary) {

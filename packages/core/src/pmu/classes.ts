@@ -15,6 +15,8 @@ export class SignalClasses {
   /** Amount of each signal by class: `amounts[kind * signals + signal]`. */
   readonly amounts: Float64Array = new Float64Array(CLASSES * SIGNAL_NAMES.length);
   readonly masks: Int32Array = new Int32Array(CLASSES);
+  /** By class, the signals of which it emits any. */
+  readonly emitted: number[][] = [];
   /** The most cycles that one instruction can cost. */
   readonly mostCycles: number;
   readonly #costs: Readonly<Record<string, Cost>>;
@@ -36,6 +38,7 @@ export class SignalClasses {
     const index = SIGNAL_INDEX[signal];
     this.amounts[kind * SIGNAL_NAMES.length + index] = amount;
     this.masks[kind] = (this.masks[kind] as number) | (1 << index);
+    this.emitted[kind] = [...(this.emitted[kind] ?? []), index];
   }
 
   /** The class of an instruction row. */

@@ -41,6 +41,8 @@ export interface Region {
    * head of every loop, so that whoever steps in a region soon is at one.
    */
   readonly entries: readonly number[];
+  /** Instructions on the way that only the stepper performs. */
+  readonly stepped: ReadonlySet<bigint>;
   /** Does it jump to addresses that only the run knows? */
   readonly dynamic: boolean;
 }
@@ -237,5 +239,8 @@ export function discover(x: Engine, page: CodePage, first: bigint, seeds: readon
     entered,
   );
   headers(shapes, entered);
-  return { blocks, byPc, shapes, entries: [...entered].sort((a, b) => a - b), dynamic };
+  const stepped = new Set(
+    [...walked].filter((slot) => pieces.get(slot) === undefined).map((slot) => (page[slot] as Insn).pc),
+  );
+  return { blocks, byPc, shapes, stepped, entries: [...entered].sort((a, b) => a - b), dynamic };
 }
