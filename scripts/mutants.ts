@@ -14,7 +14,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort } from 'node:worker_threads';
 import { CORE } from './mutants/core.ts';
-import { EXPLAINED } from './mutants/explained.ts';
+import { EXPLAINED, type Explained } from './mutants/explained.ts';
 import { passing } from './mutants/judge.ts';
 import { sample, shuffled } from './mutants/sample.ts';
 import { HANGS, inThreads } from './mutants/threads.ts';
@@ -48,8 +48,8 @@ const { arch } = values;
 const bench = new Bench(process.cwd());
 const here = new URL(import.meta.url);
 
-const whyOf = (what: string): string | undefined =>
-  EXPLAINED.find((one) => one.what.test(what) && (one.arch ?? arch) === arch)?.why;
+const explained = (what: string): Explained | undefined =>
+  EXPLAINED.find((one) => one.what.test(what) && (one.arch ?? arch) === arch);
 
 interface Mutant {
   readonly kind: string;
@@ -103,7 +103,7 @@ async function caughtBy(): Promise<void> {
     here,
     chosen.map(({ task, what }) => () => ({
       ...task,
-      aimed: values.aimed || (!values.all && whyOf(what) !== undefined),
+      aimed: values.aimed || (!values.all && explained(what) !== undefined),
     })),
     Number(values.jobs),
     LIMIT,
@@ -119,11 +119,15 @@ async function caughtBy(): Promise<void> {
   );
   progress('');
   let unexplained = 0;
+  let equivalent = 0;
   for (const [n, { kind, what }] of chosen.entries()) {
     if (answers[n]?.by !== undefined) continue;
-    const why = whyOf(what);
-    if (why === undefined) unexplained++;
-    console.log(`survived  ${kind}: ${what}\n          ${why ?? 'NOT EXPLAINED'}`);
+    const reason = explained(what);
+    if (reason === undefined) unexplained++;
+    if (reason?.equivalent === true) equivalent++;
+    console.log(
+      `survived  ${kind}: ${what}\n          ${reason?.equivalent === true ? 'equivalent: ' : ''}${reason?.why ?? 'NOT EXPLAINED'}`,
+    );
   }
   const kinds = [...new Set(chosen.map(({ kind }) => kind))];
   const good = (n: number): boolean => answers[n]?.by !== undefined;
@@ -135,17 +139,18 @@ async function caughtBy(): Promise<void> {
   );
   const suites = new Map<string, number>();
   for (const answer of answers) {
-    const by = answer?.by?.replace(/^\S+: (?!refused)/, '') ?? 'nobody';
+    const by = answer?.by?.replace(/^[a-z0-9]+: (?!refused)/, '') ?? 'nobody';
     const suite = by === HANGS ? 'hung' : by.split(/[/ ]/)[0];
     suites.set(suite as string, (suites.get(suite as string) ?? 0) + 1);
   }
   console.log(`caught by: ${[...suites].map(([suite, n]) => `${suite} ${n}`).join(', ')}`);
   const total = chosen.filter((_, n) => good(n)).length;
+  const real = chosen.length - equivalent;
   const seconds = (performance.now() - began) / 1000;
   console.log(
-    `${total} of ${chosen.length} caught, ${((100 * total) / chosen.length).toFixed(1)} %, in ${seconds.toFixed(0)} s; ${unexplained} not explained`,
+    `${total} of ${real} caught, ${((100 * total) / real).toFixed(1)} %, in ${seconds.toFixed(0)} s; ${equivalent} equivalent ones left out, ${unexplained} survivors not explained`,
   );
-  process.exitCode = total / chosen.length >= ENOUGH && unexplained === 0 ? 0 : 1;
+  process.exitCode = total / real >= ENOUGH && unexplained === 0 ? 0 : 1;
 }
 
 /** Mutants are tried against those checks alone that nothing has made fail yet. */

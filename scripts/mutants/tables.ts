@@ -64,7 +64,8 @@ export function tableMutants({ arch, kit }: Tested): TableMutant[] {
     const own = [`registers/${name}:`, `registers/${name} `, `access/${name}:`, `access/${name} under`];
     const made = row.derive !== undefined || row.view !== undefined;
     const entry = Object.entries(row.fields).find(([, field]) => (field.write ?? 'plain') === 'plain');
-    if (!made && typeof row.reset !== 'function' && entry !== undefined) {
+    const silent = row.at === undefined && kit.manual !== undefined && kit.manual.registers[name]?.reset === undefined;
+    if (!made && !silent && typeof row.reset !== 'function' && entry !== undefined) {
       const reset = row.reset === 'unknown' ? 0n : row.reset ^ lowest(entry[1]);
       add('reset', `${name} resets to 0x${reset.toString(16)}`, [`registers/${name} after`], () =>
         withRows(arch, name, { reset }),
@@ -97,7 +98,9 @@ export function tableMutants({ arch, kit }: Tested): TableMutant[] {
         withRows(arch, name, { traps: traps.filter((_, at) => at !== n) }),
       );
       const next = traps[n + 1];
-      if (next === undefined) continue;
+      // One about reads and one about writes never meet.
+      const [a, b] = [arch.trapGroups[group]?.on, next === undefined ? undefined : arch.trapGroups[next]?.on];
+      if (next === undefined || (a !== 'both' && b !== 'both' && a !== b)) continue;
       add('trap order', `${name} asks ${next} before ${group}`, [`access/${name}:`], () =>
         withRows(arch, name, { traps: traps.with(n, next).with(n + 1, group) }),
       );
@@ -131,7 +134,9 @@ export function tableMutants({ arch, kit }: Tested): TableMutant[] {
       Object.values(arch.registers as Rows).some(
         ({ traps, read, write }) =>
           traps?.includes(name) === true &&
-          [read, write].some((least) => least !== 'never' && levels.indexOf(least) <= levels.indexOf(level)),
+          [group.on === 'write' ? write : read, group.on === 'read' ? read : write].some(
+            (least) => least !== 'never' && levels.indexOf(least) <= levels.indexOf(level),
+          ),
       );
     for (const level of group.at.filter(meets)) {
       add('trap level', `${name} does not stop ${level}`, stopped, () => ({
@@ -175,11 +180,13 @@ export function tableMutants({ arch, kit }: Tested): TableMutant[] {
       pmu: { ...arch.pmu, events: arch.pmu.events.with(n, { ...event, ...more }) },
     });
     const signal = event.counts[0] === 'load' ? 'store' : 'load';
-    add('event signal', `${event.name} counts ${signal}`, ['every event'], () => change({ counts: [signal] }));
-    add('event number', `${event.name} is event 0x77`, ['every event counts', 'names no event'], () =>
+    add('event signal', `${event.name} counts ${signal}`, ['every event', 'rule 7'], () =>
+      change({ counts: [signal] }),
+    );
+    add('event number', `${event.name} is event 0x77`, ['every event', 'names no event', 'rule 7'], () =>
       change({ id: 0x77 }),
     );
-    add('event signal', `${event.name} counts twice`, ['every event'], () =>
+    add('event signal', `${event.name} counts twice`, ['every event', 'rule 7'], () =>
       change({ counts: [...event.counts, ...event.counts] }),
     );
   }

@@ -42,9 +42,7 @@ function passive(subject: Subject, policy: PolicyName, name: ProgramName, progra
     needs: ['policies'],
     async run(lab: Lab): Promise<void> {
       const use = useOf(subject);
-      const events = Object.entries(facts.events)
-        .map(([id, signals]) => [Number(id), signals] as const)
-        .filter(([, signals]) => !signals.includes('increment') && !signals.includes('carry'));
+      const events = Object.entries(facts.events).map(([id, signals]) => [Number(id), signals] as const);
       const at = use.counters.length;
       for (let from = 0; from < events.length; from += at) {
         const some = events.slice(from, from + at);
