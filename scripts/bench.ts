@@ -9,13 +9,15 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type CountedRun, KERNELS, type Run, type Runner } from './bench/kernels.ts';
 import { CHILD, child, type Own, own } from './bench/own.ts';
+import { type Figures, PART, part, parts } from './bench/parts.ts';
 import { type Flavour, findQemu, type Qemu } from './bench/qemu.ts';
-import { compare, type Measured, text } from './bench/report.ts';
+import { compare, figuresText, type Measured, text } from './bench/report.ts';
 
 const HELP = `npm run bench -- [options]
   --rounds N      measured rounds (3)
   --kernel NAME   only this kernel, may be repeated: ${KERNELS.join(', ')}
   --mmu           the guest runs under an identity map
+  --kernels       the kernels alone: no traps, switches, interrupts, room for vCPUs and soak
   --json FILE     writes every figure there
   --profile DIR   CPU profiles of our runs there`;
 
@@ -28,6 +30,12 @@ const FLAVOURS: readonly { readonly flavour: Flavour; readonly name: string; rea
   { flavour: 'icount', name: 'qemu -icount', guess: 500 },
   { flavour: 'tcg', name: 'qemu', guess: 1000 },
 ];
+
+/**
+ * Our engines come first: the translator; the translator while V8 has not optimised its code (what is warm, not hot); the stepper (what is met
+ * for the first time).
+ */
+const OWN = 3;
 
 interface Engine extends Measured {
   readonly run: Runner;
@@ -64,6 +72,7 @@ function parsed() {
         rounds: { type: 'string', default: '3' },
         kernel: { type: 'string', multiple: true, default: [...KERNELS] },
         mmu: { type: 'boolean', default: false },
+        kernels: { type: 'boolean', default: false },
         json: { type: 'string' },
         profile: { type: 'string' },
         help: { type: 'boolean', default: false },
@@ -84,7 +93,7 @@ function options() {
   if (!Number.isInteger(rounds) || rounds < 1) usage(`--rounds needs a whole number above 0, not '${given.rounds}'.`);
   const unknown = given.kernel.find((name) => !KERNELS.includes(name));
   if (unknown !== undefined) usage(`There is no kernel '${unknown}'.`);
-  return { ...given, rounds, kernels: KERNELS.filter((name) => given.kernel.includes(name)) };
+  return { ...given, rounds, alone: given.kernels, kernels: KERNELS.filter((name) => given.kernel.includes(name)) };
 }
 
 /** Counts a kernel's instructions, and makes sure that every engine computes the same. */
@@ -119,13 +128,14 @@ async function measure({ name, run, speed, mips }: Engine, kernel: string, per: 
 }
 
 async function main(): Promise<void> {
-  const { rounds, kernels, mmu, json, profile } = options();
+  const { rounds, kernels, alone, mmu, json, profile } = options();
   const found = findQemu(mmu);
   if (typeof found === 'string') console.error(found);
   const qemu: Qemu | undefined = typeof found === 'string' ? undefined : found;
   const nodeOptions = profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profile];
   const engines = [
     engine('translator', own('translator', mmu, nodeOptions), 1000),
+    engine('baseline', own('translator', mmu, [...nodeOptions, '--liftoff-only']), 500),
     engine('stepper', own('stepper', mmu, nodeOptions), 40),
   ];
   if (qemu) engines.push(...FLAVOURS.map(({ flavour, name, guess }) => engine(name, qemu.runner(flavour), guess)));
@@ -148,9 +158,11 @@ async function main(): Promise<void> {
     qemu?.close();
   }
 
-  const [ours, cold, ...others] = engines as [Engine, Engine, ...Engine[]];
-  const comparisons = [ours, cold].flatMap((one) => others.map((other) => compare(one, other, kernels)));
+  const ours = engines.slice(0, OWN);
+  const comparisons = ours.flatMap((one) => engines.slice(OWN).map((other) => compare(one, other, kernels)));
   console.log(text(engines, comparisons, kernels));
+  const figures: Figures = alone ? {} : parts();
+  console.log(figuresText(figures));
   if (json === undefined) return;
   const all = {
     node: process.version,
@@ -160,13 +172,15 @@ async function main(): Promise<void> {
     instructions: Object.fromEntries(counts),
     mips: Object.fromEntries(engines.map(({ name, mips }) => [name, Object.fromEntries(mips)])),
     comparisons,
+    figures,
     runs,
   };
   writeFileSync(`${json}.part`, `${JSON.stringify(all, null, 2)}\n`);
   renameSync(`${json}.part`, json);
 }
 
-if (process.argv[2] === CHILD) {
+if (process.argv[2] === PART) part(process.argv[3] as string);
+else if (process.argv[2] === CHILD) {
   const [, , , own, kernel, repeat] = process.argv as string[];
   child(own as Own, kernel as string, Number(repeat), process.argv.includes('--mmu'));
 } else {

@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { domain, machine, programs } from '../scripts/bench/guests.ts';
 import { imageBytes, imageFile, KERNELS, Marks } from '../scripts/bench/kernels.ts';
 import { flat } from '../scripts/bench/qemu.ts';
-import { compare, geometricMean, spread, text } from '../scripts/bench/report.ts';
+import { compare, figuresText, geometricMean, spread, text } from '../scripts/bench/report.ts';
 import { describeWith } from './needs.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -79,6 +80,42 @@ describe('figures', () => {
     expect(c.geometricMean).toBeCloseTo(Math.sqrt(0.375 * 8), 12);
     expect(geometricMean([1, 4, 16])).toBeCloseTo(4, 12);
     expect(text([a, b], [c], ['x', 'y'])).toContain('a / b');
+  });
+
+  it('one by one, in columns', () => {
+    expect(figuresText({ 'traps per second': 1_234_567.8, ratio: 0.6149 })).toBe(
+      'traps per second  1234568\nratio                0.61\n',
+    );
+  });
+});
+
+describe('guests of the benchmark', () => {
+  it('are interrupted as often as they are told', () => {
+    const m = machine({});
+    const d = domain(m, 'guest', programs.interrupted(1000, 7), 'passthrough');
+    let interrupts = 0;
+    m.events.on('irq', () => {
+      interrupts++;
+    });
+    m.run({ until: 100_000 });
+    expect([d.ended?.reason, interrupts]).toEqual(['poweroff', 7]);
+  });
+
+  it('call the same handler as often, about as many instructions apart', () => {
+    const m = machine({});
+    const d = domain(m, 'guest', programs.called(1000, 7), 'passthrough');
+    m.run({ until: 100_000 });
+    expect(d.ended?.reason).toBe('poweroff');
+    expect(d.vcpus[0]?.handle.get('X20')).toBe(7n);
+    expect(Math.abs(d.instructions() / 7 - 1000)).toBeLessThan(150);
+  });
+
+  it('rewrite their code, and run what they wrote', () => {
+    const m = machine({});
+    const d = domain(m, 'guest', programs.rewriting(), 'off');
+    m.run({ until: 200_000 });
+    expect(d.ended).toBeUndefined();
+    expect(d.translator?.counts.dropped).toBeGreaterThan(3);
   });
 });
 

@@ -80,3 +80,9 @@ export function text(
   const speed = table([['guest MIPS, median', ...head], ...speeds]);
   return ratios.length === 0 ? speed : `${speed}\n${table([['ratio, min..median..max', ...head], ...ratios])}`;
 }
+
+/** One figure a line, the names first. */
+export function figuresText(figures: Readonly<Record<string, number>>): string {
+  const rows = Object.entries(figures).map(([name, value]) => [name, figure(value)]);
+  return rows.length === 0 ? '' : table(rows);
+}

@@ -44,6 +44,8 @@ function run(make: Make, engine: EngineName, { until, hot, deaf = [] }: Options)
   }
   for (const domain of machine.domains) domain.engine.hot = hot;
   machine.run({ until });
+  const refused = machine.domains.reduce((sum, d) => sum + (d.translator?.counts.refused ?? 0), 0);
+  if (refused > 0) throw new Error(`${refused} regions were refused by WebAssembly`);
   const lines: string[] = [];
   flat(state(machine), 'state', lines);
   return {

@@ -102,7 +102,7 @@ export class Engine<V extends Running = Running> {
   /** Has translated code led to PC, which it does not have? */
   led = false;
   /** More arrivals than this make it hot. */
-  hot = 300;
+  hot = 100;
   reached: Insn | undefined;
   /** Told when a page's code is dropped; without a page, all of it. */
   dropped: ((hostPage?: number) => void) | undefined;
