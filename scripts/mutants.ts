@@ -27,7 +27,7 @@ const LIMIT = 180_000;
 /** Milliseconds between two signs of life. */
 const SIGN = 1000;
 /** Mutants of the tables that are tried against one check, and against all that are left in the end. */
-const AIMED = 8;
+const AIMED = 40;
 const TRIES = 60;
 
 const { values } = parseArgs({

@@ -27,12 +27,26 @@ const hypercall = m('hypercall/hypercall.ts');
 const rounds = m('run/rounds.ts');
 const run = m('run/run.ts');
 const domain = m('domain.ts');
+const doors = m('run/doors.ts');
 const vcpu = m('vcpu.ts');
 const state = m('snapshot/state.ts');
 const compile = m('load/compile.ts');
 const engine = m('engine/engine.ts');
 
 export const CORE: readonly CoreMutant[] = [
+  doors(
+    'return because(isa.faults.undefined(',
+    "throw new TypeError('undefined');\n          return because(isa.faults.undefined(",
+    'an undefined instruction is a crash',
+    'hostile',
+  ),
+  perform(
+    "if (typeof legal !== 'bigint') return { refuse: 'undefined', why: legal.refuse };",
+    "if (typeof legal !== 'bigint') throw new TypeError(legal.refuse);",
+    'a refused write is a crash',
+    'each bit',
+  ),
+
   bank('this.#written.add(counter);', '', 'rule 3: a write does not win', 'rule 3'),
   bank(
     'if (boundary) amount += this.#added',
@@ -46,12 +60,7 @@ export const CORE: readonly CoreMutant[] = [
     'rule 7: an increment is two',
     'rule 7',
   ),
-  bank(
-    'if (a.overflowWidth === 32) carried',
-    'if (a.overflowWidth === 64) carried',
-    'rule 7: carries at 64 bits',
-    'rule 7',
-  ),
+  bank('if (a.overflowWidth === 32) {', 'if (a.overflowWidth === 64) {', 'rule 7: carries at 64 bits', 'rule 7'),
   bank('amount += carried?.get(a.carries) ?? 0;', 'amount += 0;', 'rule 7: no carries', 'rule 7'),
   bank(
     'this.remainders[index] = all % a.divisor;',
@@ -72,7 +81,7 @@ export const CORE: readonly CoreMutant[] = [
   bank('(amounts.get(index) ?? 0) + 1);', '1);', 'a signal named twice counts once', 'counting'),
   bank('a.width <= 32 ? 0 :', 'a.width <= 32 ? carried :', '32-bit counts have an upper half', 'overflow'),
   bank(
-    'const armed = this.#armed;\n    this.arm(view, level);',
+    'const armed = this.#armed;\n    this.#ask(view, level);',
     'const armed = this.#armed;',
     "rule 8: the hypervisor's work is counted at the guest's level",
     'rule 8',

@@ -1,5 +1,5 @@
 /** Single mutants of an architecture's tables: one slip each, of the kind that a person makes. Only slips that can matter: a reset value that nothing stores is not changed. */
-import type { Arch, Conformance, Field, FieldWrite, PmuRole, Register } from '@countervisor/contract';
+import type { Arch, Conformance, Field, FieldWrite, PmuRole, PolicyName, Register, View } from '@countervisor/contract';
 import type { Tested } from './build.ts';
 
 export interface TableMutant {
@@ -71,7 +71,19 @@ export function tableMutants({ arch, kit }: Tested): TableMutant[] {
         withRows(arch, name, { reset }),
       );
     }
+    const { derive, reset: makes } = row;
+    if (derive !== undefined) {
+      const other = (view: View): bigint => derive(view) ^ 1n;
+      add('derived', `${name} is made with its lowest bit turned`, own, () => withRows(arch, name, { derive: other }));
+    } else if (typeof makes === 'function') {
+      const other = (view: View): bigint => makes(view) ^ 1n;
+      add('derived', `${name} resets with its lowest bit turned`, own, () => withRows(arch, name, { reset: other }));
+    }
     if (row.at === undefined) continue;
+    add('row', `${name} is not in the tables`, ['registers/the manual'], () => {
+      const { [name]: _, ...rest } = arch.registers as Rows;
+      return { ...arch, registers: rest };
+    });
     const writable = row.write !== 'never' && levels.indexOf(row.write) <= kernel;
     if (writable && row.derive === undefined && row.action === undefined && row.wrote === undefined) {
       for (const [field, about] of Object.entries(row.fields)) {
@@ -221,6 +233,33 @@ export function tableMutants({ arch, kit }: Tested): TableMutant[] {
       },
     }));
   }
+  const [example] = Object.values(arch.hypercalls.services);
+  if (example !== undefined) {
+    add('hypercall', 'there is a service that nobody tells of', ['hypercalls/the manual'], () => ({
+      ...arch,
+      hypercalls: { ...arch.hypercalls, services: { ...arch.hypercalls.services, '987654321': example } },
+    }));
+  }
+  const [named] = Object.entries(arch.registers as Rows).filter(([, { at }]) => at !== undefined);
+  if (named?.[1].at !== undefined) {
+    const [, row] = named;
+    const at = { ...named[1].at, index: 0x7ff1 };
+    add('row', 'there is a register that nobody tells of', ['registers/the manual'], () => ({
+      ...arch,
+      registers: { ...(arch.registers as Rows), NOBODY: { ...row, at } },
+    }));
+  }
+  for (const [name, personality] of Object.entries(arch.personalities)) {
+    const policy = (): PolicyName => 'nothing' as PolicyName;
+    add('personality', `${name} chooses a policy that is none`, [`the personality ${name}`], () => ({
+      ...arch,
+      personalities: { ...arch.personalities, [name]: { ...personality, policy } },
+    }));
+  }
+  add('enforce', 'what is enforced is off by a bit', ['after power-on', 'access'], () => ({
+    ...arch,
+    enforce: (demand, view) => arch.enforce(demand, view).map(([register, value]) => [register, value ^ 1n] as const),
+  }));
   add('enforce', 'nothing is enforced', ['access', 'policy'], () => ({ ...arch, enforce: () => [] }));
   add('overflow', 'an overflow sets no status', ['overflow'], () => ({
     ...arch,
