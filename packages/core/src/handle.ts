@@ -129,7 +129,11 @@ export class Handle implements Vcpu {
   /** Raw write: counts are brought up to date first (counting rule 4), and a written counter does not count this instruction (rule 3). */
   put(register: CompiledRegister, value: bigint): void {
     const { machine } = this.v.domain;
-    const { role } = register.row;
+    const { role, parts } = register.row;
+    if (parts !== undefined) {
+      parts(this, value & register.mask);
+      return;
+    }
     const pmu = role !== undefined && role !== 'identity';
     if (pmu || (register.affects & (PMU | AFFECTS.level)) !== 0 || register.home === 'pcpu') machine.sync(this.v);
     if (role === 'counter') {
