@@ -118,7 +118,7 @@ function segment(name: string, means: string): Rows {
           at: msr(index),
           read: 'supervisor',
           write: 'supervisor',
-          accepts: (_view, value) => (canonical(value) ? value : { refuse: 'general-protection', syndrome: 0n }),
+          accepts: (_view, value) => (canonical(value) ? value : { refuse: '#GP', syndrome: 0n }),
         };
   // The stack's size, the code's, and whether a segment is flat decide how an instruction is lifted (isa/mode.ts).
   const affects = { affects: ['decode'] } as const;
