@@ -1,8 +1,8 @@
 /** KVM's emulated PMU: expectations by hand from arch/arm64/kvm/sys_regs.c and pmu-emul.c. */
 import type { Demand, Mode } from '@countervisor/contract';
 import { describe, expect, it } from 'vitest';
-import { PMCR } from '../counters.ts';
 import { line } from '../overflow.ts';
+import { PMCR } from '../registers/monitor.ts';
 import { Fake, type Options } from '../testing/view.ts';
 import { kvm } from './kvm.ts';
 

@@ -14,7 +14,7 @@ export interface Guest {
   readonly name?: string;
   readonly program: readonly Item[];
   readonly vpmu?: boolean;
-  readonly policy?: 'off' | 'passthrough' | 'switched' | 'emulated';
+  readonly policy?: 'off' | 'passthrough' | 'switched' | 'emulated' | 'mediated';
   readonly settings?: Readonly<Record<string, string | number | boolean>>;
 }
 
