@@ -83,8 +83,9 @@ export const CALLS = {
   'set-flags': '(value, mask): RFLAGS takes the bits under the mask.',
 
   // Arithmetic beyond the ops.
-  'divide-fits': '(signed, size, high, low, divisor): 1 when the quotient fits.',
-  quotient: '(signed, size, high, low, divisor).',
+  'divide-fits': '(signed, high, low, divisor): 1 when the quotient of 128 by 64 bits fits.',
+  quotient: '(signed, high, low, divisor): 128 by 64 bits.',
+  decimal: '(one of DECIMAL, AX, RFLAGS, base): AX, and RFLAGS from bit 32.',
 } as const;
 
 export type Call = keyof typeof CALLS;

@@ -4,7 +4,7 @@
  */
 import type { CodeReader, Decoded, Signal, View } from '@countervisor/contract';
 import { rows } from './instructions/index.ts';
-import { codeSize, type CodeSize, MODE } from './mode.ts';
+import { type CodeSize, codeSize, MODE } from './mode.ts';
 import { Body } from './operands.ts';
 import type { CostClass, Row, Size, Slot } from './row.ts';
 
@@ -121,7 +121,7 @@ interface Prefixes {
   rex: number;
 }
 
-const OVERRIDES: Readonly<Record<number, number>> = { 0x26: 0, 0x2e: 1, 0x36: 2, 0x3e: 3, 0x64: 4, 0x65: 5 };
+const OVERRIDES: Readonly<Record<number, number>> = { 38: 0, 46: 1, 54: 2, 62: 3, 100: 4, 101: 5 };
 
 /** A REX counts only where it stands last. */
 function prefixes(cursor: Cursor, bits: CodeSize): Prefixes {
@@ -392,7 +392,11 @@ function parse(code: CodeReader, mode: number, features: ReadonlySet<string>): I
 const hasWidth = (r: Row, p: Prefixes): boolean => r.w === undefined || r.w === (p.rex >> 3) % 2;
 
 /** The instruction at the reader's start, on a CPU with these features. `undefined`: #UD, or no memory there. */
-export function instruction(code: CodeReader, mode: number, features: ReadonlySet<string>): Instruction | Decoded | undefined {
+export function instruction(
+  code: CodeReader,
+  mode: number,
+  features: ReadonlySet<string>,
+): Instruction | Decoded | undefined {
   try {
     return parse(code, mode, features);
   } catch (error) {

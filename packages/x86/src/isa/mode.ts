@@ -37,7 +37,8 @@ export function mode(view: Pick<View, 'get'>): number {
   const code = view.get('CS_AR');
   const isProtected = (view.get('CR0') & 1n) !== 0n;
   // EFER.LMA and CS.L.
-  if (isProtected && (code & 0x2000n) !== 0n && (view.get('EFER') & 0x400n) !== 0n) return 2 | MODE.protected | MODE.stack32;
+  if (isProtected && (code & 0x2000n) !== 0n && (view.get('EFER') & 0x400n) !== 0n)
+    return 2 | MODE.protected | MODE.stack32;
   let bits = (code & 0x4000n) === 0n ? 0 : 1;
   if (isProtected) bits |= MODE.protected;
   if ((view.get('SS_AR') & 0x4000n) !== 0n) bits |= MODE.stack32;

@@ -82,8 +82,8 @@ export class Body {
   }
 
   /** Calls a helper. */
-  call(name: Call, ...args: (Value | number)[]): Value {
-    return this.b.call(name, ...args.map((a) => (typeof a === 'number' ? (a as Value) : a)));
+  call(name: Call, ...args: Value[]): Value {
+    return this.b.call(name, ...args);
   }
 
   /** Calls a helper that answers with a fault, and raises that. */
@@ -161,7 +161,7 @@ export class Body {
   }
 
   /** The linear address of an operand in memory; where its segment is not flat, after the checks of an access to `bytes`. */
-  address(n: number, write = false, bytes = this.sizeOf(n) / 8): Value {
+  address(n: number, write = false, bytes: number = this.sizeOf(n) / 8): Value {
     const known = this.#linear.get(n);
     if (known !== undefined) return known;
     const m = this.memory(n);

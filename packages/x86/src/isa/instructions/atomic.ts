@@ -20,27 +20,38 @@ function compareExchange(x: Body): void {
   setFlags(b, flags);
 }
 
-/** EDX:EAX with 8 bytes, RDX:RAX with 16, which must be aligned. ZF alone changes. */
-const compareExchangePair =
-  (half: 32 | 64) =>
-  (x: Body): void => {
-    const { b } = x;
-    const bytes = (half / 8) as 4 | 8;
-    const at = x.address(0, true, 2 * bytes);
-    if (half === 64) b.when(b.and(at, b.constant(15)), () => x.raise('#GP'));
-    const above = b.add(at, b.constant(bytes));
-    const [low, high] = [b.load(at, { size: bytes }), b.load(above, { size: bytes })];
-    const width = half === 64 ? 64 : 32;
-    const differs = b.or(b.xor(low, b.get('RAX'), width), b.xor(high, b.get('RDX'), width));
-    b.probe(at, 2 * bytes, true);
-    b.store(at, b.select(differs, low, b.get('RBX')), { size: bytes });
-    b.store(above, b.select(differs, high, b.get('RCX')), { size: bytes });
-    b.when(differs, () => {
-      b.set('RAX', low);
-      b.set('RDX', high);
-    });
-    setFlags(b, { NONZERO: differs });
-  };
+/** EDX:EAX with 8 bytes. ZF alone changes. */
+function compareExchange8(x: Body): void {
+  const { b } = x;
+  const at = x.address(0, true);
+  const pair = (high: string, low: string): Value => b.or(b.shl(b.get(high), b.constant(32)), b.zext32(b.get(low)));
+  const old = b.load(at, { size: 8 });
+  const differs = b.xor(old, pair('RDX', 'RAX'));
+  b.store(at, b.select(differs, old, pair('RCX', 'RBX')), { size: 8 });
+  b.when(differs, () => {
+    b.set('RAX', b.zext32(old));
+    b.set('RDX', b.shr(old, b.constant(32)));
+  });
+  setFlags(b, { NONZERO: differs });
+}
+
+/** RDX:RAX with 16 bytes, which must be aligned. ZF alone changes. */
+function compareExchange16(x: Body): void {
+  const { b } = x;
+  const at = x.address(0, true);
+  b.when(b.and(at, b.constant(15)), () => x.raise('#GP'));
+  const above = b.add(at, b.constant(8));
+  const [low, high] = [b.load(at, { size: 8 }), b.load(above, { size: 8 })];
+  const differs = b.or(b.xor(low, b.get('RAX')), b.xor(high, b.get('RDX')));
+  b.probe(at, 16, true);
+  b.store(at, b.select(differs, low, b.get('RBX')), { size: 8 });
+  b.store(above, b.select(differs, high, b.get('RCX')), { size: 8 });
+  b.when(differs, () => {
+    b.set('RAX', low);
+    b.set('RDX', high);
+  });
+  setFlags(b, { NONZERO: differs });
+}
 
 function exchangeAdd(x: Body): void {
   const { b } = x;
@@ -57,8 +68,8 @@ function exchangeAdd(x: Body): void {
 export const atomic: readonly Row[] = [
   row('CMPXCHG', '0F B0', 'Eb+ Gb', 'alu', compareExchange, { lock: true }),
   row('CMPXCHG', '0F B1', 'Ev+ Gv', 'alu', compareExchange, { lock: true }),
-  row('CMPXCHG8B', 'W0 0F C7 /1', 'Mq+', 'alu', compareExchangePair(32), { lock: true, needs: 'cx8' }),
-  row('CMPXCHG16B', 'W1 0F C7 /1', 'Mx+', 'alu', compareExchangePair(64), { lock: true, needs: 'cx16' }),
+  row('CMPXCHG8B', 'W0 0F C7 /1', 'Mq+', 'alu', compareExchange8, { lock: true, needs: 'cx8' }),
+  row('CMPXCHG16B', 'W1 0F C7 /1', 'Mx+', 'alu', compareExchange16, { lock: true, needs: 'cx16' }),
   row('XADD', '0F C0', 'Eb+ Gb+', 'alu', exchangeAdd, { lock: true }),
   row('XADD', '0F C1', 'Ev+ Gv+', 'alu', exchangeAdd, { lock: true }),
 ];

@@ -58,12 +58,11 @@ const tests = CHANGES.flatMap(([name, change], n) => {
 const scan =
   (forward: boolean) =>
   (x: Body): void => {
-    const { b, size } = x;
+    const { b } = x;
     const value = x.unsigned(1);
     const found = forward ? b.ctz(value) : b.sub(b.constant(63), b.clz(value));
     x.write(0, b.select(value, found, x.unsigned(0)));
     setFlags(b, { NONZERO: value });
-    void size;
   };
 
 /** TZCNT and LZCNT: the operand size when there is no bit, with CF set. */

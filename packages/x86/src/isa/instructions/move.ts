@@ -67,10 +67,9 @@ function exchangeAccumulator(x: Body): void {
 }
 
 function cmov(x: Body): void {
-  const { b, size } = x;
+  const { b } = x;
   const [old, moved] = [x.unsigned(0), x.unsigned(1)];
   x.write(0, choose(b, x.i.condition, moved, old));
-  void size;
 }
 
 const bswap = (x: Body): void => x.write(0, x.b.bswap(x.raw(0), widthOf(x.sizeOf(0))));
@@ -230,7 +229,13 @@ function leave(x: Body): void {
   x.setRegister(5, size, value);
 }
 
-const SEGMENT_CODES: readonly (readonly [name: string, number: number, push: string, pop: string | undefined, more: More])[] = [
+const SEGMENT_CODES: readonly (readonly [
+  name: string,
+  number: number,
+  push: string,
+  pop: string | undefined,
+  more: More,
+])[] = [
   ['ES', 0, '06', '07', legacy],
   ['CS', 1, '0E', undefined, legacy],
   ['SS', 2, '16', '17', legacy],
