@@ -105,6 +105,11 @@ describe('pmu-leak', () => {
     ['xen-arm, policy emulated', ['--policy', 'emulated']],
     ['plain, policy switched', ['--personality', 'plain', '--policy', 'switched']],
     ['kvm-arm64', ['--personality', 'kvm-arm64']],
+    ['kvm-arm64, policy mediated', ['--personality', 'kvm-arm64', '--policy', 'mediated']],
+    [
+      'plain, policy mediated, on a CPU with fine-grained traps',
+      ['--personality', 'plain', '--policy', 'mediated', '--cpu', 'max'],
+    ],
   ])('under %s: none', async (_name, args) => {
     const { read, last, all } = await leaks(...args);
     expect(all).toEqual([]);

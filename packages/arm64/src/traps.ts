@@ -216,9 +216,6 @@ export function sysregSyndrome(bits: bigint): bigint {
   );
 }
 
-/** ISS of EC 0x07 for AArch64: CV set, COND 0b1110. */
-const FP_SYNDROME = 0x1e0_0000n;
-
 const isPmu = (name: string): boolean => Object.hasOwn(pmu, name);
 export const isDebug = (name: string): boolean => Object.hasOwn(debug, name);
 
@@ -286,7 +283,7 @@ export const causes: Readonly<Record<string, Cause>> = {
   },
   'fp-access': {
     to: 'guest',
-    handler: () => ({ then: 'inject', exception: { kind: 'fp-access', syndrome: FP_SYNDROME } }),
+    handler: () => ({ then: 'inject', exception: { kind: 'fp-access' } }),
     means: 'FPCR or FPSR while CPACR_EL1.FPEN forbids it.',
   },
   undefined: {

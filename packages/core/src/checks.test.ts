@@ -110,6 +110,14 @@ describe('a domain', () => {
     expect(machine({ arch: few }).addDomain(one).policyName).toBe('emulated');
   });
 
+  it('of a policy that the hypervisor it is to run under does not know', () => {
+    const plain = { ...arch.personalities.plain, policies: ['off', 'emulated'] };
+    const few = { ...arch, personalities: { plain } } as unknown as Arch;
+    expect(() => machine({ arch: few }).addDomain({ ...one, policy: 'mediated' })).toThrow(
+      "plain asks for the policy 'mediated', which is not offered.",
+    );
+  });
+
   it('is found by its name, or not', () => {
     const m = machine();
     const a = m.addDomain(one);

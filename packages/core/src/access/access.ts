@@ -7,11 +7,13 @@ import type { VcpuRuntime } from '../vcpu.ts';
 import { type Decision, decide } from './decide.ts';
 import { performRead, performWrite } from './perform.ts';
 
-/** What the guest takes for an access to no register, or one that is refused. */
-function undefinedHere(v: VcpuRuntime, space: string, index: number, write: boolean): Exception {
+/** What the guest takes for an access to no register, or one that is refused; and why. */
+function undefinedHere(v: VcpuRuntime, space: string, index: number, write: boolean, rule: string): Exception {
   const { faults } = v.domain.arch.arch.isa;
   const bits = v.domain.engine.insn?.bits ?? 0n;
-  return faults.register?.(v.handle, { space, index, write }, bits) ?? faults.undefined(v.handle, bits);
+  const exception = faults.register?.(v.handle, { space, index, write }, bits) ?? faults.undefined(v.handle, bits);
+  v.domain.machine.because(exception, rule);
+  return exception;
 }
 
 function tell(
@@ -44,7 +46,7 @@ export function access(v: VcpuRuntime, space: string, index: number, write: bool
   const register = v.domain.arch.byAddress.get(space)?.get(index);
   if (register === undefined) {
     v.domain.unknownRegister(v, space, index, write);
-    x.fault = undefinedHere(v, space, index, write);
+    x.fault = undefinedHere(v, space, index, write, 'no table declares the register');
     return CODE.fault;
   }
   const written = write ? (BigInt(x.hi >>> 0) << 32n) | BigInt(x.lo >>> 0) : undefined;
@@ -57,7 +59,7 @@ export function access(v: VcpuRuntime, space: string, index: number, write: bool
   let why: string | undefined;
   if (decision.verdict === 'undefined' || decision.verdict === 'absent') {
     tell(v, register, write, decision, undefined);
-    x.fault = undefinedHere(v, space, index, write);
+    x.fault = undefinedHere(v, space, index, write, decision.rule);
     return CODE.fault;
   }
   if (decision.verdict === 'trapped') {
@@ -81,10 +83,11 @@ export function access(v: VcpuRuntime, space: string, index: number, write: bool
   const performed = write ? performWrite(v.handle, register, written as bigint) : performRead(v.handle, register);
   if ('refuse' in performed) {
     tell(v, register, write, decision, undefined, `${performed.refuse}: ${performed.why}`);
-    x.fault =
-      performed.refuse === 'undefined'
-        ? undefinedHere(v, space, index, write)
-        : { kind: performed.refuse, ...(performed.syndrome !== undefined && { syndrome: performed.syndrome }) };
+    if (performed.refuse === 'undefined') x.fault = undefinedHere(v, space, index, write, performed.why);
+    else {
+      x.fault = { kind: performed.refuse, ...(performed.syndrome !== undefined && { syndrome: performed.syndrome }) };
+      v.domain.machine.because(x.fault, performed.why);
+    }
     return CODE.fault;
   }
   tell(v, register, write, decision, performed.value, why);

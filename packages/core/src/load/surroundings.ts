@@ -1,16 +1,18 @@
 /** Checks of what surrounds the instruction set: CPU models and their settings, platforms, personalities. */
 
-import { checkLists, checkWrites } from './counting.ts';
+import { checkLists, checkWrites, PLAN } from './counting.ts';
 import { foundations, settingAllows, settingValues } from './cpu.ts';
 import { checkServices } from './execution.ts';
 import { loosely, type Names } from './names.ts';
 import { type Problems, show } from './problems.ts';
+import { SHAPES } from './shapes.ts';
 
 export function checkCpus(problems: Problems, plugin: Readonly<Record<string, unknown>>, names: Names): void {
   const settings = loosely(plugin.settings);
   for (const [name, thing] of problems.entries('settings', plugin.settings)) {
     const setting = problems.named(`settings.${name}`, thing, 'a setting');
     if (setting === undefined) continue;
+    problems.only(`settings.${name}`, setting, SHAPES.setting);
     problems.text(`settings.${name}.means`, setting.means);
     if (settingValues(setting) === undefined) {
       problems.shape(`settings.${name}.values`, 'a list of words or { from, to }', setting.values);
@@ -22,6 +24,7 @@ export function checkCpus(problems: Problems, plugin: Readonly<Record<string, un
     const where = `cpus.${name}`;
     const row = problems.named(where, thing, 'a CPU model');
     if (row === undefined) continue;
+    problems.only(where, row, SHAPES.cpu);
     problems.text(`${where}.means`, row.means);
     const features = new Set<string>();
     const optional = row.optional === undefined ? [] : problems.texts(`${where}.optional`, row.optional);
@@ -66,6 +69,7 @@ function checkFeatures(problems: Problems, table: unknown): Record<string, { rea
   const known = new Set(rows.map(([name]) => name));
   const stands: Record<string, { readonly after?: string }> = {};
   for (const [name, thing] of rows) {
+    // An architecture may keep columns of its own there, such as what identity registers show of a feature.
     const { means, after } = loosely(problems.named(`features.${name}`, thing, 'a feature'));
     problems.text(`features.${name}.means`, means);
     const under =
@@ -84,11 +88,13 @@ export function checkPlatforms(problems: Problems, plugin: Readonly<Record<strin
     const where = `platforms.${name}`;
     const platform = problems.named(where, thing, 'a platform');
     if (platform === undefined) continue;
+    problems.only(where, platform, SHAPES.platform);
     checkOwnName(problems, where, name, platform.name);
     problems.text(`${where}.means`, platform.means);
     checkMap(problems, where, name, platform);
     const images = problems.named(`${where}.images`, platform.images);
     if (images !== undefined) {
+      problems.only(`${where}.images`, images, SHAPES.images);
       for (const [i, machine] of problems.items(`${where}.images.elf`, images.elf).entries()) {
         problems.whole(`${where}.images.elf[${i}]`, machine, 0, 0xffff);
       }
@@ -110,6 +116,7 @@ export function checkPlatforms(problems: Problems, plugin: Readonly<Record<strin
       problems.function(`${where}.${key}`, platform[key]);
     }
     problems.function(`${where}.latch`, platform.latch, 'optional');
+    problems.function(`${where}.code`, platform.code, 'optional');
     const tree = problems.function(`${where}.deviceTree`, platform.deviceTree, 'optional');
     const address = problems.function(`${where}.treeAddress`, platform.treeAddress, 'optional');
     if (tree !== address) {
@@ -134,6 +141,7 @@ function checkMap(problems: Problems, where: string, name: string, platform: Rea
   const ranges: Range[] = [];
   const ram = problems.named(`${where}.ram`, platform.ram);
   if (ram !== undefined) {
+    problems.only(`${where}.ram`, ram, SHAPES.ram);
     const base = problems.natural(`${where}.ram.base`, ram.base);
     const most = problems.natural(`${where}.ram.most`, ram.most);
     if (base !== undefined && most !== undefined)
@@ -147,6 +155,7 @@ function checkMap(problems: Problems, where: string, name: string, platform: Rea
     const at = `${where}.devices.${own}`;
     if (seen.has(own)) problems.note('CV_LISTED_TWICE', at, { where: at, name: own, before: 'another device' });
     seen.add(own);
+    problems.only(at, device, SHAPES.device);
     problems.oneOf(`${at}.per`, device.per, ['domain', 'vcpu']);
     const sizes = problems.items(`${at}.sizes`, device.sizes);
     if (sizes.some((size) => ![1, 2, 4, 8].includes(size as number))) {
@@ -158,6 +167,7 @@ function checkMap(problems: Problems, where: string, name: string, platform: Rea
     if (device.range === undefined) return;
     const range = problems.named(`${at}.range`, device.range);
     if (range === undefined) return;
+    problems.only(`${at}.range`, range, SHAPES.range);
     const base = problems.natural(`${at}.range.base`, range.base);
     const size = problems.whole(`${at}.range.size`, range.size, 1, Number.MAX_SAFE_INTEGER);
     if (base !== undefined && size !== undefined)
@@ -186,11 +196,13 @@ export function checkPersonalities(problems: Problems, table: unknown, names: Na
     const where = `personalities.${name}`;
     const row = problems.named(where, thing, 'a personality');
     if (row === undefined) continue;
+    problems.only(where, row, SHAPES.personality);
     checkOwnName(problems, where, name, row.name);
     problems.text(`${where}.means`, row.means);
     for (const policy of problems.texts(`${where}.policies`, row.policies)) offered(problems, where, policy, names);
     problems.items(`${where}.quirks`, row.quirks).forEach((thing, i) => {
       const quirk = problems.named(`${where}.quirks[${i}]`, thing, 'a quirk');
+      if (quirk !== undefined) problems.only(`${where}.quirks[${i}]`, quirk, SHAPES.quirk);
       for (const key of ['name', 'means', 'source']) problems.text(`${where}.quirks[${i}].${key}`, loosely(quirk)[key]);
     });
     for (const key of ['policy', 'settings', 'handlers', 'interrupt']) problems.function(`${where}.${key}`, row[key]);
@@ -240,6 +252,7 @@ function checkAnswers(
   const switching = ask('switching', mode);
   const plan = switching === undefined ? undefined : problems.named(switching.at, switching.answer);
   if (switching === undefined || plan === undefined) return;
+  problems.only(switching.at, plan, PLAN);
   checkLists(problems, switching.at, plan, names, 'partial');
   if (plan.freeze !== undefined) checkWrites(problems, `${switching.at}.freeze`, plan.freeze, names);
 }

@@ -206,6 +206,7 @@ function restoreDomain(domain: Domain, s: DomainState): void {
  * @throws CV_STATE
  */
 export function restore(machine: Machine, s: MachineState): void {
+  machine.events.refuse('restore');
   check(machine, s);
   for (const [i, domain] of machine.domains.entries()) restoreDomain(domain, s.domains[i] as DomainState);
   s.pcpus.forEach((p, i) => {
