@@ -271,19 +271,28 @@ export class Body {
 
   // Where to go on.
 
-  /** The linear address of an instruction pointer, after the check of it. `#GP` for what is not canonical, or beyond the limit of CS. */
-  target(offset: Value): Value {
+  /**
+   * The linear address of an instruction pointer, after the check of it. `#GP` for what is not canonical, or beyond the limit of CS; `first` is what
+   * may fault before that.
+   */
+  target(offset: Value, first: () => void = () => {}): Value {
     const { b } = this;
     if (this.bits === 64) {
       // The lower half of the address space is asked for first, so the usual case costs two ops.
       b.when(b.shr(offset, b.constant(47)), () => {
         const canonical = b.sar(b.shl(offset, b.constant(16)), b.constant(16));
-        b.when(b.ne(canonical, offset), () => this.raise('#GP'));
+        b.when(b.ne(canonical, offset), () => {
+          first();
+          this.raise('#GP');
+        });
       });
       return offset;
     }
     if (!isBent(this.i.mode, 1)) return offset;
-    b.when(b.ltu(b.get('CS_LIMIT'), offset), () => this.raise('#GP'));
+    b.when(b.ltu(b.get('CS_LIMIT'), offset), () => {
+      first();
+      this.raise('#GP');
+    });
     return b.add(offset, b.get('CS_BASE'), 32);
   }
 

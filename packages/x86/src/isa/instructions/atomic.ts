@@ -15,7 +15,7 @@ function compareExchange(x: Body): void {
   const next = x.unsigned(1);
   const clean = size === 32 ? b.zext32(old) : old;
   if (x.isMemory(0)) x.write(0, b.select(differs, clean, next));
-  else x.write(0, b.select(differs, size === 32 ? b.zext32(x.raw(0)) : clean, next));
+  else x.write(0, b.select(differs, size === 32 ? x.raw(0) : clean, next));
   b.when(differs, () => x.setRegister(0, size, clean));
   setFlags(b, flags);
 }

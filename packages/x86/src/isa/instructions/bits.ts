@@ -54,14 +54,14 @@ const tests = CHANGES.flatMap(([name, change], n) => {
   ];
 });
 
-/** BSF and BSR leave the destination as it was when there is no bit; that is what processors do, and newer manuals say. */
+/** BSF and BSR leave the whole destination as it was when there is no bit; that is what processors do, and newer manuals say. */
 const scan =
   (forward: boolean) =>
   (x: Body): void => {
     const { b } = x;
     const value = x.unsigned(1);
     const found = forward ? b.ctz(value) : b.sub(b.constant(63), b.clz(value));
-    x.write(0, b.select(value, found, x.unsigned(0)));
+    x.write(0, b.select(value, found, x.raw(0)));
     setFlags(b, { NONZERO: value });
   };
 

@@ -63,6 +63,15 @@ const jump = (x: Body): void => x.b.jump(destination(x));
 
 const indirectJump = (x: Body): void => x.b.jump(x.target(x.unsigned(0)));
 
+/** A return address that cannot be saved is told before a target that cannot be reached. */
+function indirectCall(x: Body): void {
+  const { size } = x;
+  const bytes = size / 8;
+  const offset = x.unsigned(0);
+  const target = x.target(offset, () => x.b.probe(x.stackAddress(x.moved(-bytes), bytes, true), bytes, true));
+  call(x, target);
+}
+
 function call(x: Body, target: Value): void {
   const pointer = x.push(x.nextOffset(), x.size);
   x.setStackPointer(pointer);
@@ -98,7 +107,7 @@ export const branches: readonly Row[] = [
     ...near,
     signals: ['branch-immediate', ...called],
   }),
-  row('CALL', 'FF /2', 'Ev', 'branch', (x) => call(x, x.target(x.unsigned(0))), { ...near, signals: called }),
+  row('CALL', 'FF /2', 'Ev', 'branch', indirectCall, { ...near, signals: called }),
   row('RET', 'C3', '', 'branch', ret, returned),
   row('RET', 'C2', 'Iw', 'branch', ret, returned),
 ];

@@ -135,7 +135,7 @@ function adjustLevel(x: Body): void {
   const [to, from] = [x.unsigned(0), x.unsigned(1)];
   const level = b.and(from, b.constant(3));
   const lower = b.ltu(b.and(to, b.constant(3)), level);
-  x.write(0, b.select(lower, b.or(b.and(to, b.constant(0xfffc)), level), to));
+  b.when(lower, () => x.write(0, b.or(b.and(to, b.constant(0xfffc)), level)));
   setFlags(b, { NONZERO: b.xor(lower, b.constant(1)) });
 }
 

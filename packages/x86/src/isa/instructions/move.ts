@@ -152,7 +152,8 @@ function pushAll(x: Body): void {
   const bytes = size / 8;
   const base = x.moved(-8 * bytes);
   const at = x.stackAddress(base, 8 * bytes, true);
-  b.probe(at, 8 * bytes, true);
+  // The first to be pushed is the first to fault.
+  for (let n = 7; n >= 0; n--) b.probe(b.add(at, b.constant(n * bytes), 32), bytes, true);
   for (let n = 0; n < 8; n++) {
     b.store(b.add(at, b.constant((7 - n) * bytes), 32), b.get(registerName(n)), { size: bytes as 2 | 4 });
   }
@@ -164,11 +165,11 @@ function popAll(x: Body): void {
   const bytes = size / 8;
   const at = x.stackAddress(x.stackPointer(), 8 * bytes, false);
   const values = Array.from({ length: 8 }, (_, n) =>
-    b.load(b.add(at, b.constant((7 - n) * bytes), 32), { size: bytes as 2 | 4 }),
+    b.load(b.add(at, b.constant(n * bytes), 32), { size: bytes as 2 | 4 }),
   );
   const pointer = x.moved(8 * bytes);
   values.forEach((value, n) => {
-    if (n !== 4) x.setRegister(n, size, value);
+    if (n !== 3) x.setRegister(7 - n, size, value);
   });
   x.setStackPointer(pointer);
 }
@@ -205,17 +206,20 @@ function enter(x: Body): void {
   const lowest = x.moved(-bytes * pushed);
   const end = x.moved(-(bytes * pushed + Number(space.value)));
   const display = x.register(5, x.stackSize);
-  const copied: Value[] = [];
-  for (let n = 1; n < level; n++) {
-    copied.push(b.load(x.stackAddress(x.moved(-bytes * n, display), bytes, false), { size: bytes }));
-  }
+  const at = (n: number): Value => x.stackAddress(x.moved(-bytes * n), bytes, true);
+  // What is copied may be what was just pushed, so all is tried first.
+  const copies = Array.from({ length: Math.max(0, level - 1) }, (_, n) =>
+    x.stackAddress(x.moved(-bytes * (n + 1), display), bytes, false),
+  );
+  for (const from of copies) b.probe(from, bytes, false);
   b.probe(x.stackAddress(lowest, bytes * pushed, true), bytes * pushed, true);
   // Where the new stack pointer leads must be writable, although nothing is written there.
   b.probe(x.stackAddress(end, bytes, true), bytes, true);
-  const values = [b.get('RBP'), ...copied, ...(level > 0 ? [frame] : [])];
-  values.forEach((value, n) => {
-    b.store(x.stackAddress(x.moved(-bytes * (n + 1)), bytes, true), value, { size: bytes });
+  b.store(at(1), b.get('RBP'), { size: bytes });
+  copies.forEach((from, n) => {
+    b.store(at(n + 2), b.load(from, { size: bytes }), { size: bytes });
   });
+  if (level > 0) b.store(at(level + 1), frame, { size: bytes });
   x.setRegister(5, size, size === 16 || x.stackSize === 64 ? frame : zext(b, frame, 32));
   x.setStackPointer(end);
 }

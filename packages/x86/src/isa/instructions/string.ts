@@ -55,6 +55,8 @@ function lift(work: Work, byte: boolean, pointers: readonly number[], signals: r
       for (const n of pointers) advance(x, n, element.bytes);
       return element;
     };
+    // Whether the port may be used is asked first, even for no elements.
+    if (work === ins || work === outs) permitted(x, x.register(RDX, 16), portBytes(x, byte));
     if (repeat === 0) {
       once();
       return;
@@ -123,7 +125,6 @@ const ins: Work = (x, byte) => {
   const { b } = x;
   const bytes = portBytes(x, byte);
   const port = x.register(RDX, 16);
-  permitted(x, port, bytes);
   const to = at(x, RDI, ES, bytes, true);
   b.probe(to, bytes, true);
   b.store(to, b.load(port, { size: bytes, space: 'io' }), { size: bytes });
@@ -134,7 +135,6 @@ const outs: Work = (x, byte) => {
   const { b } = x;
   const bytes = portBytes(x, byte);
   const port = x.register(RDX, 16);
-  permitted(x, port, bytes);
   const value = b.load(at(x, RSI, source(x), bytes, false), { size: bytes });
   b.store(port, value, { size: bytes, space: 'io' });
   return { bytes, settle: nothing };
