@@ -72,7 +72,7 @@ function fixed(i: number): Counter {
       const control = fixedControl(view, i);
       return levelCounts(view, level, (control & FIXED_CTRL.OS) !== 0n, (control & FIXED_CTRL.USR) !== 0n);
     },
-    needs: 'perfmon-2',
+    needs: 'perfmon_2',
   };
 }
 

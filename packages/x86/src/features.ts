@@ -3,6 +3,7 @@
  * volume 3, appendix E. What the model lacks (MMX, SSE arithmetic, AVX, XSAVE, x2APIC, PCID, VMX, SVM …) has no row, and its bit reads as 0.
  */
 import type { CpuFeature, CpuSetting, View } from '@countervisor/contract';
+import { PERFMON as GENERATIONS, PERFMON_FEATURES } from './registers/perfmon.ts';
 
 export type Output = 'EAX' | 'EBX' | 'ECX' | 'EDX';
 
@@ -22,7 +23,17 @@ const both = (bit: number, means: string): Feature => ({ means, shows: [[1, 0, '
 
 const EXTENDED = 0x8000_0001;
 
-export const FEATURES: Readonly<Record<string, Feature>> = {
+/** Bits of the performance monitors' features. */
+const PERFMON_SHOWS: Readonly<Record<string, Feature['shows']>> = {
+  ds: [[1, 0, 'EDX', 21]],
+  dtes64: [[1, 0, 'ECX', 2]],
+  pdcm: [[1, 0, 'ECX', 15]],
+  arch_lbr: [[7, 0, 'EDX', 19]],
+  perfctr_core: [[EXTENDED, 0, 'ECX', 23]],
+  perfmon_v2: [[0x8000_0022, 0, 'EAX', 0]],
+};
+
+const OWN: Readonly<Record<string, Feature>> = {
   fpu: both(0, 'x87 floating point.'),
   de: both(2, 'CR4.DE.'),
   pse: both(3, 'Pages of 4 MiB.'),
@@ -44,7 +55,6 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
   sse: one(1, 'EDX', 25, 'SFENCE and the prefetches of SSE; no arithmetic.'),
   sse2: one(1, 'EDX', 26, 'LFENCE, MFENCE, and what isa/instructions has of SSE2; no arithmetic.', 'sse'),
   cx16: one(1, 'ECX', 13, 'CMPXCHG16B.'),
-  pdcm: one(1, 'ECX', 15, 'IA32_PERF_CAPABILITIES.'),
   movbe: one(1, 'ECX', 22, 'MOVBE.'),
   popcnt: one(1, 'ECX', 23, 'POPCNT.'),
   tsc_deadline_timer: one(1, 'ECX', 24, 'The local APIC timer by TSC deadline.'),
@@ -66,7 +76,6 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
   lahf_lm: one(EXTENDED, 'ECX', 0, 'LAHF and SAHF in 64-bit mode.'),
   lzcnt: one(EXTENDED, 'ECX', 5, 'LZCNT.'),
   prefetchw: one(EXTENDED, 'ECX', 8, 'PREFETCHW.'),
-  perfctr_core: one(EXTENDED, 'ECX', 23, 'Six core performance counters.'),
   constant_tsc: one(0x8000_0007, 'EDX', 8, 'The TSC runs at one rate in every state.'),
   ibpb: one(0x8000_0008, 'EBX', 12, 'PRED_CMD of AMD.'),
   arat: one(6, 'EAX', 2, 'The APIC timer runs always.'),
@@ -75,6 +84,14 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
   amd: { means: 'A CPU of AMD.', shows: [] },
   'keeps-null-base': { means: 'Loading a null selector keeps base and limit: AMD before Zen 2.', shows: [] },
 };
+
+/** The performance monitors' own (registers/perfmon.ts), with the bits that show them. A guest without a vPMU sees none of these bits. */
+export const PERFMON: Readonly<Record<string, Feature>> = Object.fromEntries(
+  Object.entries(PERFMON_FEATURES).map(([name, feature]) => [name, { ...feature, shows: PERFMON_SHOWS[name] ?? [] }]),
+);
+
+/** What a CPU can have. */
+export const FEATURES: Readonly<Record<string, Feature>> = { ...OWN, ...PERFMON };
 
 /** Features whose leaf 1 bit stands again in leaf 0x80000001 of AMD's CPUs. */
 export const REPEATED: readonly string[] = [
@@ -85,5 +102,11 @@ export const isAmd = (view: Pick<View, 'cpu'>): boolean => view.cpu.features.has
 
 /** What a host file may set on a CPU. */
 export const settings: Readonly<Record<string, CpuSetting>> = {
+  perfmon: { means: 'The generation whose performance monitors it has.', values: Object.keys(GENERATIONS) },
+  ds_fault: {
+    means:
+      'What becomes of a record whose memory faults: it is lost, or the guest takes its page fault and the next event tries again.',
+    values: ['lose-record', 'restartable'],
+  },
   tsc: { means: 'TSC ticks per 1,000 cycles of the domain’s clock.', values: { from: 1, to: 10_000 } },
 };

@@ -80,13 +80,13 @@ const count = (n: number) => ({
 });
 
 const k7 = (n: number): Rows => ({
-  [`PERF_EVT_SEL${n}`]: { ...supervisor, at: msr(0xc001_0000 + n), needs: 'k7-perfctr', ...select(n) },
-  [`PERF_CTR${n}`]: { ...supervisor, at: msr(0xc001_0004 + n), needs: 'k7-perfctr', ...count(n) },
+  [`PERF_EVT_SEL${n}`]: { ...supervisor, at: msr(0xc001_0000 + n), needs: 'k7_perfctr', ...select(n) },
+  [`PERF_CTR${n}`]: { ...supervisor, at: msr(0xc001_0004 + n), needs: 'k7_perfctr', ...count(n) },
 });
 
 const core = (n: number): Rows => ({
-  [`PERF_CTL_CORE${n}`]: { ...supervisor, at: msr(0xc001_0200 + 2 * n), needs: 'perfctr-core', ...select(n) },
-  [`PERF_CTR_CORE${n}`]: { ...supervisor, at: msr(0xc001_0201 + 2 * n), needs: 'perfctr-core', ...count(n) },
+  [`PERF_CTL_CORE${n}`]: { ...supervisor, at: msr(0xc001_0200 + 2 * n), needs: 'perfctr_core', ...select(n) },
+  [`PERF_CTR_CORE${n}`]: { ...supervisor, at: msr(0xc001_0201 + 2 * n), needs: 'perfctr_core', ...count(n) },
 });
 
 const times = (n: number, rows: (n: number) => Rows): Rows =>
@@ -102,7 +102,7 @@ export const amd: Rows = {
     at: msr(0xc000_0300),
     write: 'never',
     role: 'overflow',
-    needs: 'perfmon-v2',
+    needs: 'perfmon_v2',
     fields: whole('Overflows, by counter.'),
     view: () => 'IA32_PERF_GLOBAL_STATUS',
   },
@@ -110,7 +110,7 @@ export const amd: Rows = {
     ...supervisor,
     at: msr(0xc000_0301),
     role: 'global',
-    needs: 'perfmon-v2',
+    needs: 'perfmon_v2',
     fields: whole('Enables, by counter.'),
     view: () => 'IA32_PERF_GLOBAL_CTRL',
     accepts: (view, value) => value & bits(view),
@@ -120,7 +120,7 @@ export const amd: Rows = {
     ...supervisor,
     at: msr(0xc000_0302),
     role: 'overflow',
-    needs: 'perfmon-v2',
+    needs: 'perfmon_v2',
     fields: whole('Writing a 1 clears the bit of the status. Reads as 0.'),
     derive: () => 0n,
     wrote: (vcpu, written) => {
@@ -131,7 +131,7 @@ export const amd: Rows = {
     ...supervisor,
     at: msr(0xc000_0303),
     role: 'overflow',
-    needs: 'perfmon-v2',
+    needs: 'perfmon_v2',
     fields: whole('Writing a 1 sets the bit of the status. Reads as 0.'),
     derive: () => 0n,
     wrote: (vcpu, written) => {

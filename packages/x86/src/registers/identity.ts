@@ -3,7 +3,8 @@
  * appendix E. CPUID is a trap to the hypervisor here, as it always is under VMX; `traps.ts` answers from this table.
  */
 import type { View } from '@countervisor/contract';
-import { FEATURES, type Output, REPEATED } from '../features.ts';
+import { FEATURES, type Output, PERFMON, REPEATED } from '../features.ts';
+import { perfmon } from './perfmon.ts';
 import type { Rows } from './row.ts';
 
 export type Answer = Readonly<Record<Output, bigint>>;
@@ -18,11 +19,18 @@ const EXTENDED = 0x8000_0000;
 const id = (view: View, name: string): bigint => view.cpu.identity[name] ?? 0n;
 const bit = (n: number): bigint => 1n << BigInt(n);
 
+/** A guest without a vPMU is not told of the performance monitors; one without PEBS not of the debug store. */
+export function hidden(view: View, feature: string): boolean {
+  if (!Object.hasOwn(PERFMON, feature)) return false;
+  if (view.settings.vpmu === false) return true;
+  return view.settings.pebs === 'off' && ['ds', 'dtes64', 'pebs', 'pebs_baseline'].includes(feature);
+}
+
 /** Feature bits of one leaf and output. */
 function shown(view: View, leaf: number, subleaf: number, output: Output): bigint {
   let value = 0n;
   for (const [name, feature] of Object.entries(FEATURES)) {
-    if (!view.cpu.features.has(name)) continue;
+    if (!view.cpu.features.has(name) || hidden(view, name)) continue;
     for (const [l, s, o, at] of feature.shows) {
       if (l === leaf && s === subleaf && o === output) value |= bit(at);
     }
@@ -93,6 +101,26 @@ const features =
 /** TSC ticks in a second of the domain's clock, of which a cycle is a nanosecond. */
 const tscRate = (view: View): bigint => BigInt(view.cpu.settings.tsc as number) * 1_000_000n;
 
+/** Architectural performance monitoring: volume 3, 20.2.1 to 20.2.5. */
+function monitors(view: View): Partial<Answer> {
+  const { vendor, version, general, width, fixed, fixedWidth, missing } = perfmon(view);
+  if (vendor !== 'intel' || version === 0 || hidden(view, 'perfmon')) return {};
+  return {
+    EAX: BigInt(version | (general << 8) | (width << 16) | (7 << 24)),
+    EBX: BigInt(missing),
+    ECX: version >= 5 ? (1n << BigInt(fixed)) - 1n : 0n,
+    // AnyThread is deprecated from version 5 on.
+    EDX: version >= 2 ? BigInt(fixed | (fixedWidth << 5)) | (version >= 5 ? bit(15) : 0n) : 0n,
+  };
+}
+
+/** Architectural last branch records: volume 3, 19.2 and volume 2, CPUID leaf 1CH. */
+function records(view: View): Partial<Answer> {
+  if (!view.cpu.features.has('arch_lbr') || hidden(view, 'arch_lbr')) return {};
+  const depth = perfmon(view).lbr?.depth ?? 0;
+  return { EAX: (1n << BigInt(depth / 8)) - 1n, EBX: 7n, ECX: 7n };
+}
+
 /** Leaves that are not all zero. */
 export const LEAVES: Readonly<Record<number, Leaf>> = {
   0: (view) => ({ EAX: id(view, 'LEAVES'), ...vendor(view) }),
@@ -101,7 +129,9 @@ export const LEAVES: Readonly<Record<number, Leaf>> = {
   2: (view) => (view.cpu.features.has('intel') ? { EAX: 1n } : {}),
   6: features(6),
   7: (view, subleaf) => (subleaf === 0 ? features(7)(view, 0) : {}),
+  10: monitors,
   11: (view, subleaf) => (view.cpu.features.has('intel') ? topology(view, subleaf) : {}),
+  28: records,
   // A crystal of 1 GHz: the domain's clock.
   21: (view) => ({ EAX: 1000n, EBX: BigInt(view.cpu.settings.tsc as number), ECX: 1_000_000_000n }),
   22: (view) => ({ EAX: tscRate(view) / 1_000_000n, EBX: tscRate(view) / 1_000_000n, ECX: 100n }),
@@ -115,6 +145,10 @@ export const LEAVES: Readonly<Record<number, Leaf>> = {
   [EXTENDED + 3]: brand(1),
   [EXTENDED + 4]: brand(2),
   [EXTENDED + 7]: features(EXTENDED + 7),
+  [EXTENDED + 0x22]: (view) =>
+    view.cpu.features.has('perfmon_v2') && !hidden(view, 'perfmon_v2')
+      ? { ...features(EXTENDED + 0x22)(view, 0), EBX: BigInt(perfmon(view).general) }
+      : {},
   [EXTENDED + 8]: (view) => ({
     ...features(EXTENDED + 8)(view, 0),
     EAX: id(view, 'PHYSICAL_BITS') | (48n << 8n),

@@ -3,13 +3,14 @@
  * The names are those that Linux and QEMU give these cores.
  */
 import type { CpuRow } from '@countervisor/contract';
+import { perfmonFeatures } from './perfmon.ts';
 
 const BASE = [
   'fpu', 'de', 'pse', 'tsc', 'msr', 'pae', 'mce', 'cx8', 'apic', 'sep', 'mtrr', 'pge', 'mca', 'cmov', 'pat', 'pse36', 'clfsh',
   'fxsr', 'sse', 'sse2', 'cx16', 'syscall', 'nx', 'lm', 'lahf_lm',
 ] as const; // biome-ignore format: in the order of their bits
 
-const CORE2 = ['intel', ...BASE, 'pdcm', 'constant_tsc'] as const;
+const CORE2 = ['intel', ...BASE, 'constant_tsc'] as const;
 const NEHALEM = [...CORE2, 'popcnt', 'rdtscp', 'pdpe1gb'] as const;
 const SILVERMONT = [
   ...CORE2, 'popcnt', 'rdtscp', 'movbe', 'tsc_deadline_timer', 'tsc_adjust', 'smep', 'erms', 'prefetchw', 'arat',
@@ -29,9 +30,9 @@ const AMD10 = [
   'constant_tsc',
   'keeps-null-base',
 ] as const;
-const AMD15 = [...AMD10, 'perfctr_core', 'ibpb'] as const;
+const AMD15 = [...AMD10, 'ibpb'] as const;
 const ZEN2 = [
-  'amd', ...BASE, 'popcnt', 'rdtscp', 'pdpe1gb', 'lzcnt', 'prefetchw', 'constant_tsc', 'perfctr_core', 'ibpb', 'movbe', 'fsgsbase',
+  'amd', ...BASE, 'popcnt', 'rdtscp', 'pdpe1gb', 'lzcnt', 'prefetchw', 'constant_tsc', 'ibpb', 'movbe', 'fsgsbase',
   'bmi1', 'smep', 'smap', 'clflushopt', 'umip', 'arat', 'nscb',
 ] as const; // biome-ignore format: one list
 
@@ -110,7 +111,12 @@ const intel = (i: Omit<Identity, 'vendor' | 'extended'>): Readonly<Record<string
 const amd = (i: Omit<Identity, 'vendor' | 'leaves'> & { readonly leaves?: bigint }): Readonly<Record<string, bigint>> =>
   identity({ vendor: 'amd', leaves: 7n, ...i });
 
-const settings = { tsc: 1000 } as const;
+/** Ice Lake's servers are the first whose assists can be restarted; AMD's have none. */
+const RESTARTS: readonly string[] = ['icelake-server', 'sapphire-rapids'];
+
+const monitored = (generation: string): Pick<CpuRow, 'settings'> => ({
+  settings: { tsc: 1000, perfmon: generation, ds_fault: RESTARTS.includes(generation) ? 'restartable' : 'lose-record' },
+});
 
 /** The mitigations that these models need no help with: RDCL_NO, SKIP_L1DFL_VMENTRY, MDS_NO. */
 const FIXED = 0x29n;
@@ -118,8 +124,8 @@ const FIXED = 0x29n;
 export const cpus: Readonly<Record<string, CpuRow>> = {
   core2: {
     means: 'Intel Core 2 (Merom), family 6 model 15.',
-    features: CORE2,
-    settings,
+    features: [...CORE2, ...perfmonFeatures('core2')],
+    ...monitored('core2'),
     identity: intel({
       brand: 'Intel(R) Core(TM)2 Duo CPU',
       family: 6,
@@ -133,8 +139,8 @@ export const cpus: Readonly<Record<string, CpuRow>> = {
   },
   nehalem: {
     means: 'Intel Nehalem (Core i7 9xx), family 6 model 26.',
-    features: NEHALEM,
-    settings,
+    features: [...NEHALEM, ...perfmonFeatures('nehalem')],
+    ...monitored('nehalem'),
     identity: intel({
       brand: 'Intel(R) Core(TM) i7 CPU (Nehalem)',
       family: 6,
@@ -148,8 +154,8 @@ export const cpus: Readonly<Record<string, CpuRow>> = {
   },
   silvermont: {
     means: 'Intel Silvermont (Atom), family 6 model 55.',
-    features: SILVERMONT,
-    settings,
+    features: [...SILVERMONT, ...perfmonFeatures('silvermont')],
+    ...monitored('silvermont'),
     identity: intel({
       brand: 'Intel(R) Atom(TM) CPU (Silvermont)',
       family: 6,
@@ -163,8 +169,8 @@ export const cpus: Readonly<Record<string, CpuRow>> = {
   },
   haswell: {
     means: 'Intel Haswell, family 6 model 60.',
-    features: HASWELL,
-    settings,
+    features: [...HASWELL, ...perfmonFeatures('haswell')],
+    ...monitored('haswell'),
     identity: intel({
       brand: 'Intel(R) Core(TM) Processor (Haswell)',
       family: 6,
@@ -178,8 +184,8 @@ export const cpus: Readonly<Record<string, CpuRow>> = {
   },
   skylake: {
     means: 'Intel Skylake (client), family 6 model 94.',
-    features: SKYLAKE,
-    settings,
+    features: [...SKYLAKE, ...perfmonFeatures('skylake')],
+    ...monitored('skylake'),
     identity: intel({
       brand: 'Intel(R) Core(TM) Processor (Skylake)',
       family: 6,
@@ -193,8 +199,8 @@ export const cpus: Readonly<Record<string, CpuRow>> = {
   },
   'icelake-server': {
     means: 'Intel Ice Lake (server), family 6 model 106.',
-    features: ICELAKE,
-    settings,
+    features: [...ICELAKE, ...perfmonFeatures('icelake-server')],
+    ...monitored('icelake-server'),
     identity: intel({
       brand: 'Intel(R) Xeon(R) Processor (Icelake)', family: 6, model: 106, stepping: 6, leaves: 0x16n, physical: 46n,
       microcode: 0xd000375n, capabilities: FIXED, la57: true,
@@ -203,8 +209,8 @@ export const cpus: Readonly<Record<string, CpuRow>> = {
   },
   'sapphire-rapids': {
     means: 'Intel Sapphire Rapids, family 6 model 143.',
-    features: ICELAKE,
-    settings,
+    features: [...ICELAKE, ...perfmonFeatures('sapphire-rapids')],
+    ...monitored('sapphire-rapids'),
     identity: intel({
       brand: 'Intel(R) Xeon(R) Processor (SapphireRapids)', family: 6, model: 143, stepping: 4, leaves: 0x20n, physical: 46n,
       microcode: 0x2b000461n, capabilities: FIXED, la57: true,
@@ -213,8 +219,8 @@ export const cpus: Readonly<Record<string, CpuRow>> = {
   },
   'amd-10h': {
     means: 'AMD family 10h (Barcelona, Phenom).',
-    features: AMD10,
-    settings,
+    features: [...AMD10, ...perfmonFeatures('amd-10h')],
+    ...monitored('amd-10h'),
     identity: amd({
       brand: 'AMD Phenom(tm) Quad-Core Processor',
       family: 16,
@@ -229,8 +235,8 @@ export const cpus: Readonly<Record<string, CpuRow>> = {
   },
   'amd-15h': {
     means: 'AMD family 15h (Bulldozer, Opteron 62xx).',
-    features: AMD15,
-    settings,
+    features: [...AMD15, ...perfmonFeatures('amd-15h')],
+    ...monitored('amd-15h'),
     identity: amd({
       brand: 'AMD Opteron(tm) Processor 62xx',
       family: 21,
@@ -245,8 +251,8 @@ export const cpus: Readonly<Record<string, CpuRow>> = {
   },
   zen2: {
     means: 'AMD Zen 2 (EPYC 7002, Rome), family 17h model 31h.',
-    features: ZEN2,
-    settings,
+    features: [...ZEN2, ...perfmonFeatures('zen2')],
+    ...monitored('zen2'),
     identity: amd({
       brand: 'AMD EPYC-Rome Processor',
       family: 23,
@@ -261,8 +267,8 @@ export const cpus: Readonly<Record<string, CpuRow>> = {
   },
   zen4: {
     means: 'AMD Zen 4 (EPYC 9004, Genoa), family 19h model 11h.',
-    features: ZEN2,
-    settings,
+    features: [...ZEN2, ...perfmonFeatures('zen4')],
+    ...monitored('zen4'),
     identity: amd({
       brand: 'AMD EPYC-Genoa Processor',
       family: 25,

@@ -12,7 +12,9 @@ import { field, type Rows, whole } from './row.ts';
 export const GP: Refusal = { refuse: '#GP', syndrome: 0n };
 
 /** EVNTSEL bits. Volume 3, 20.2.1, 20.2.3; ADAPTIVE: 20.9.2. */
-export const SELECT = {
+export const SELECT: Readonly<
+  Record<'USR' | 'OS' | 'EDGE' | 'INT' | 'ANY' | 'EN' | 'INV' | 'IN_TX' | 'IN_TXCP' | 'ADAPTIVE', bigint>
+> = {
   USR: 1n << 16n,
   OS: 1n << 17n,
   EDGE: 1n << 18n,
@@ -23,10 +25,10 @@ export const SELECT = {
   IN_TX: 1n << 32n,
   IN_TXCP: 1n << 33n,
   ADAPTIVE: 1n << 34n,
-} as const;
+};
 
 /** Four bits for each fixed counter, and one more from bit 32 on. Volume 3, 20.2.2, 20.9.2. */
-export const FIXED_CTRL = { OS: 1n, USR: 2n, ANY: 4n, PMI: 8n } as const;
+export const FIXED_CTRL: Readonly<Record<'OS' | 'USR' | 'ANY' | 'PMI', bigint>> = { OS: 1n, USR: 2n, ANY: 4n, PMI: 8n };
 export const fixedControl = (view: Pick<View, 'get'>, i: number): bigint =>
   (view.get('IA32_FIXED_CTR_CTRL') >> BigInt(4 * i)) & 15n;
 
@@ -77,7 +79,7 @@ const generalRows = (n: number): Rows => ({
     ...supervisor,
     at: msr(0x4c1 + n),
     role: 'counter',
-    needs: 'full-width',
+    needs: 'full_width',
     fields: whole('The count, written whole; bits beyond its width are refused.'),
     view: () => `IA32_PMC${n}`,
     accepts: fits((view) => perfmon(view).width),
@@ -126,7 +128,7 @@ const fixedRows = (i: number): Rows => ({
     ...supervisor,
     at: msr(0x309 + i),
     role: 'counter',
-    needs: 'perfmon-2',
+    needs: 'perfmon_2',
     fields: whole('The count.'),
     accepts: fits((view) => perfmon(view).fixedWidth),
   },
@@ -136,7 +138,7 @@ const fixedRows = (i: number): Rows => ({
     read: 'user',
     write: 'never',
     role: 'counter',
-    needs: 'perfmon-2',
+    needs: 'perfmon_2',
     traps: ['RDPMC_PCE', 'RDPMC_EXITING', 'NO_SUCH_COUNTER'],
     fields: whole('The count, to RDPMC with bit 30 set.'),
     view: () => `IA32_FIXED_CTR${i}`,
@@ -163,7 +165,7 @@ const global: Rows = {
     ...supervisor,
     at: msr(0x38d),
     role: 'selector',
-    needs: 'perfmon-2',
+    needs: 'perfmon_2',
     fields: whole(
       'Four bits for each fixed counter: OS, USR, any thread, PMI; from bit 32 on, every fourth: adaptive records.',
     ),
@@ -175,7 +177,7 @@ const global: Rows = {
     at: msr(0x38e),
     write: 'never',
     role: 'overflow',
-    needs: 'perfmon-2',
+    needs: 'perfmon_2',
     fields: whole(
       'Overflows, by counter; 58 LBRs frozen, 59 counters frozen, 62 debug store at its threshold, 63 changed.',
     ),
@@ -187,7 +189,7 @@ const global: Rows = {
     // Volume 3, table 10-1: power-up sets the bits of the general counters.
     reset: (view) => ones(perfmon(view).general),
     role: 'global',
-    needs: 'perfmon-2',
+    needs: 'perfmon_2',
     fields: whole('Enables, by counter.'),
     accepts: only(counterBits),
     affects: ['pmu'],
@@ -196,7 +198,7 @@ const global: Rows = {
     ...supervisor,
     at: msr(0x390),
     role: 'overflow',
-    needs: 'perfmon-2',
+    needs: 'perfmon_2',
     fields: whole('Writing a 1 clears the bit of GLOBAL_STATUS. Reads as 0. Called GLOBAL_OVF_CTRL before version 4.'),
     derive: () => 0n,
     accepts: only(statusBits),
@@ -209,7 +211,7 @@ const global: Rows = {
     ...supervisor,
     at: msr(0x391),
     role: 'overflow',
-    needs: 'perfmon-4',
+    needs: 'perfmon_4',
     fields: whole('Writing a 1 sets the bit of GLOBAL_STATUS. Reads as 0.'),
     derive: () => 0n,
     accepts: only((view) => statusBits(view) & ~STATUS.COND_CHGD),
@@ -223,7 +225,7 @@ const global: Rows = {
     at: msr(0x392),
     write: 'never',
     role: 'global',
-    needs: 'perfmon-4',
+    needs: 'perfmon_4',
     fields: whole('Counters whose selector is not 0; bit 63: one of them interrupts.'),
     derive: inUse,
     source: 'SDM volume 3, 20.2.4.3',

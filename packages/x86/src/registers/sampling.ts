@@ -93,7 +93,7 @@ const store: Rows = {
   MSR_PEBS_DATA_CFG: {
     ...supervisor,
     at: msr(0x3f2),
-    needs: 'pebs-baseline',
+    needs: 'pebs_baseline',
     fields: {
       MEMINFO: field(0, 'Memory access.'),
       GP: field(1, 'General registers.'),
@@ -142,9 +142,9 @@ const WHATS = [
 ] as const;
 /** Addresses by what and facility: feature, first MSR. */
 const LEGACY = {
-  FROM: [['lbr-40', 0x40], ['lbr-680', 0x680]],
-  TO: [['lbr-40', 0x60], ['lbr-680', 0x6c0]],
-  INFO: [['lbr-info', 0xdc0]],
+  FROM: [['lbr_40', 0x40], ['lbr_680', 0x680]],
+  TO: [['lbr_40', 0x60], ['lbr_680', 0x6c0]],
+  INFO: [['lbr_info', 0xdc0]],
 } as const; // biome-ignore format: a table
 const ARCHITECTURAL = { FROM: 0x1500, TO: 0x1600, INFO: 0x1200 } as const;
 
@@ -154,11 +154,11 @@ const entries: Rows = Object.fromEntries(
       [`LBR_${what}_${n}`, slot(`${means} Storage; the MSRs are windows.`, 0n, { role: 'sampling' })],
       ...LEGACY[what].flatMap(([needs, base]): [string, Row][] =>
         // Facilities at 0x40 have eight entries at most, and 0x60 follows.
-        needs === 'lbr-40' && n >= 8
+        needs === 'lbr_40' && n >= 8
           ? []
           : [
               [
-                `MSR_LASTBRANCH_${n}_${what}${needs === 'lbr-40' ? '_AT_40' : ''}`,
+                `MSR_LASTBRANCH_${n}_${what}${needs === 'lbr_40' ? '_AT_40' : ''}`,
                 {
                   ...supervisor,
                   at: msr(base + n),
@@ -174,7 +174,7 @@ const entries: Rows = Object.fromEntries(
         {
           ...supervisor,
           at: msr(ARCHITECTURAL[what] + n),
-          needs: 'arch-lbr',
+          needs: 'arch_lbr',
           fields: whole(means),
           view: (view) => window(view, `LBR_${what}`, n),
         },
@@ -198,7 +198,7 @@ const records: Rows = {
   MSR_LBR_SELECT: {
     ...supervisor,
     at: msr(0x1c8),
-    needs: 'lbr-select',
+    needs: 'lbr_select',
     fields: {
       CPL_EQ_0: field(0, 'Not those that end at CPL 0.'),
       CPL_NEQ_0: field(1, 'Not those that end above it.'),
@@ -219,7 +219,7 @@ const records: Rows = {
   IA32_LBR_CTL: {
     ...supervisor,
     at: msr(0x14ce),
-    needs: 'arch-lbr',
+    needs: 'arch_lbr',
     fields: {
       LBREN: field(0, 'Last branches are recorded.'),
       OS: field(1, 'Those that end at CPL 0.'),
@@ -242,7 +242,7 @@ const records: Rows = {
     ...supervisor,
     at: msr(0x14cf),
     reset: (view) => BigInt(perfmon(view).lbr?.depth ?? 0),
-    needs: 'arch-lbr',
+    needs: 'arch_lbr',
     fields: whole('Entries: 8, 16, 24 or 32. Writing it clears all.'),
     accepts: (view, value) =>
       value > 0n && value % 8n === 0n && value <= BigInt(perfmon(view).lbr?.depth ?? 0) ? value : GP,

@@ -45,7 +45,7 @@ export function kindOf({ kind, name }: Pick<Branch, 'kind' | 'name'>): Kind {
 const architectural = (view: View): boolean => perfmon(view).lbr?.from === 'architectural';
 
 function recording(view: View): boolean {
-  if (perfmon(view).lbr === undefined || !view.cpu.features.has('lbr-any')) return false;
+  if (perfmon(view).lbr === undefined || !view.cpu.features.has('lbr_any')) return false;
   if ((view.get('IA32_PERF_GLOBAL_STATUS') & STATUS.LBR_FRZ) !== 0n) return false;
   return architectural(view)
     ? (view.get('IA32_LBR_CTL') & 1n) !== 0n

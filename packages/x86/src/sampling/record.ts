@@ -4,6 +4,7 @@
  */
 import type { Retired, View } from '@countervisor/contract';
 import { LOADS, STORES } from '../events.ts';
+import { timeStamp } from '../registers/msr.ts';
 import { type Pebs, perfmon } from '../registers/perfmon.ts';
 import { depth } from '../registers/sampling.ts';
 import { wordSize, words } from './store.ts';
@@ -32,7 +33,7 @@ const GROUP_ORDER = ['RAX', 'RCX', 'RDX', 'RBX', 'RSP', 'RBP', 'RSI', 'RDI'] as 
 const HIGH = ['R8', 'R9', 'R10', 'R11', 'R12', 'R13', 'R14', 'R15'] as const;
 
 /** Outside IA-32e mode upper halves and the registers that are not there are written as 0. */
-const longMode = (view: View): boolean => (view.get('IA32_EFER') & 0x400n) !== 0n;
+const longMode = (view: View): boolean => (view.get('EFER') & 0x400n) !== 0n;
 
 /** Address of the data, its source and latency: of the events of loads and stores alone. */
 function memory(facts: Facts): readonly [address: bigint, source: bigint, latency: bigint] {
@@ -62,7 +63,7 @@ function adaptive(view: View, facts: Facts): Uint8Array {
   }
   if ((groups & GROUP.LBR) !== 0n) body.push(...branches(view, Number((groups >> 24n) & 0xffn) + 1));
   const size = BigInt(32 + 8 * body.length);
-  return words([(size << 48n) | groups, retired.pc, facts.counters, view.get('IA32_TIME_STAMP_COUNTER'), ...body]);
+  return words([(size << 48n) | groups, retired.pc, facts.counters, timeStamp(view), ...body]);
 }
 
 /** XMM registers; zeros on a CPU without SSE. */
@@ -91,5 +92,5 @@ export function record(view: View, facts: Facts): Uint8Array {
   const common = [...prefix, format === 3 ? facts.counters : status, ...memory(facts)];
   if (format === 1) return words(common);
   const precise = [...common, retired.pc, 0n];
-  return words(format === 2 ? precise : [...precise, view.get('IA32_TIME_STAMP_COUNTER')]);
+  return words(format === 2 ? precise : [...precise, timeStamp(view)]);
 }
