@@ -1,5 +1,6 @@
 /** The local APIC's page of registers, and what its interrupt command register sends. Intel SDM volume 3, table 10-1 and 10.6. */
 import { CountervisorError, type Device, type Vcpu, type View } from '@countervisor/contract';
+import { eoi } from './ioapic.ts';
 import {
   clearBit,
   ERROR,
@@ -20,7 +21,6 @@ import {
   raiseNmi,
   request,
 } from './lapic.ts';
-import { eoi } from './ioapic.ts';
 import { currentCount, setInitial, setTimerEntry } from './timer.ts';
 
 /** Version 0x14, six entries, no EOI suppression. */

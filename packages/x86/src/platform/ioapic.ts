@@ -21,7 +21,7 @@ function readRegister(io: IoApic): number | undefined {
   if (n === 1) return ((ENTRIES - 1) << 16) | 0x11;
   const entry = (n - 16) >> 1;
   if (n < 16 || entry >= ENTRIES) return undefined;
-  return ((((n & 1) === 0 ? io.low : io.high)[entry] as number) >>> 0);
+  return (((n & 1) === 0 ? io.low : io.high)[entry] as number) >>> 0;
 }
 
 function writeRegister(io: IoApic, value: number): boolean {

@@ -3,21 +3,13 @@
  * starts the same way. No firmware, no ACPI tables (a guest that looks for the RSDP finds none), no PCI devices, no interrupt wires: the local APICs are
  * what interrupts. The A20 gate is open.
  */
-import type { BootBlock, BootFacts, Platform, View, Vcpu, Writes } from '@countervisor/contract';
+import type { BootBlock, BootFacts, Platform, Vcpu, View, Writes } from '@countervisor/contract';
 import { lapic } from './apicregs.ts';
 import { ioapic } from './ioapic.ts';
-import {
-  boundary,
-  interrupt,
-  lapicOf,
-  latchBoundary,
-  pending,
-  performanceInterrupt,
-  wakes,
-} from './lapic.ts';
+import { boundary, interrupt, lapicOf, latchBoundary, pending, performanceInterrupt, wakes } from './lapic.ts';
 import { ports } from './ports.ts';
-import { com1 } from './uart.ts';
 import { latchTimer, timerDeadline, timerDue } from './timer.ts';
+import { com1 } from './uart.ts';
 
 const IOAPIC_BASE = 0xfec0_0000n;
 const LAPIC_BASE = 0xfee0_0000n;
@@ -93,13 +85,7 @@ function entry(facts: BootFacts): Writes {
 
 /** Real mode at a page below 1 MiB: what a start-up message asks for. SDM volume 3, 8.4.4. */
 function start(view: View, at: bigint): Writes {
-  return [
-    ...RESET,
-    ['RDX', view.cpu.identity.SIGNATURE ?? 0n],
-    ['CS', at >> 4n],
-    ['CS_BASE', at],
-    ['RIP', at],
-  ];
+  return [...RESET, ['RDX', view.cpu.identity.SIGNATURE ?? 0n], ['CS', at >> 4n], ['CS_BASE', at], ['RIP', at]];
 }
 
 const KIB = 1024n;
@@ -142,10 +128,18 @@ const earlier = (a: bigint | undefined, b: bigint | undefined): bigint | undefin
 
 export const pc: Platform = {
   name: 'pc',
-  means: "QEMU's pc machine: Multiboot, COM1, local APICs, I/O APIC, masked 8259s, fw_cfg, exit port 0xF4. No ACPI tables.",
+  means:
+    "QEMU's pc machine: Multiboot, COM1, local APICs, I/O APIC, masked 8259s, fw_cfg, exit port 0xF4. No ACPI tables.",
   ram: { base: 0n, most: 0xe000_0000n },
   devices: [ioapic(IOAPIC_BASE), lapic(LAPIC_BASE), com1(0x3f8n), ...ports],
-  images: { elf: [3, 62], classes: [32, 64], orders: ['little'], elfBase: 0x10_0000n, flat: 0x10_0000n, multiboot: true },
+  images: {
+    elf: [3, 62],
+    classes: [32, 64],
+    orders: ['little'],
+    elfBase: 0x10_0000n,
+    flat: 0x10_0000n,
+    multiboot: true,
+  },
   sources: { timer: (view) => timerDue(view), interrupt: (view) => pending(view) >= 0 },
   latch,
   interrupt,

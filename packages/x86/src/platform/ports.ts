@@ -167,7 +167,20 @@ const control: Device = {
 type Rtc = { index: number; ram: number[] };
 
 /** The clock stands at midnight of 1 January 2000: a run is the same every day. BCD, 24 hours. */
-const RTC_FIXED: Readonly<Record<number, number>> = { 0: 0, 2: 0, 4: 0, 6: 7, 7: 1, 8: 1, 9: 0, 10: 0x26, 11: 2, 12: 0, 13: 0x80, 50: 0x20 };
+const RTC_FIXED: Readonly<Record<number, number>> = {
+  0: 0,
+  2: 0,
+  4: 0,
+  6: 7,
+  7: 1,
+  8: 1,
+  9: 0,
+  10: 0x26,
+  11: 2,
+  12: 0,
+  13: 0x80,
+  50: 0x20,
+};
 
 const rtc: Device = {
   ...at({ name: 'rtc', base: 0x70, size: 2 }),

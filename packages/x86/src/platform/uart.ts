@@ -4,7 +4,16 @@
  */
 import type { Device, View } from '@countervisor/contract';
 
-type Uart = { ier: number; fcr: number; lcr: number; mcr: number; scr: number; divisor: number; empty: number; iir: number };
+type Uart = {
+  ier: number;
+  fcr: number;
+  lcr: number;
+  mcr: number;
+  scr: number;
+  divisor: number;
+  empty: number;
+  iir: number;
+};
 
 const UART = 'com1';
 const DLAB = 0x80;
@@ -46,8 +55,7 @@ function read(view: View, offset: number): number {
   }
 }
 
-const loopback = (mcr: number): number =>
-  ((mcr & 1) << 5) | ((mcr & 2) << 3) | ((mcr & 4) << 4) | ((mcr & 8) << 4);
+const loopback = (mcr: number): number => ((mcr & 1) << 5) | ((mcr & 2) << 3) | ((mcr & 4) << 4) | ((mcr & 8) << 4);
 
 export function com1(base: bigint): Device {
   return {
