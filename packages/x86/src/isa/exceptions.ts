@@ -5,11 +5,12 @@
 import { type AccessKind, CountervisorError, type Exception, type Vcpu, type View } from '@countervisor/contract';
 import { acknowledge, acknowledgeNmi } from '../platform/lapic.ts';
 import { NO_SHADOW } from '../registers/control.ts';
+import { faultingAccess } from './access.ts';
 import { type ExceptionName, faultOf, VECTORS } from './calls.ts';
-import { attempt } from './draft.ts';
+import { attempt, IMPLICIT, tables } from './draft.ts';
 import { deliver, type Event } from './interrupts.ts';
+import { PF, walk } from './mmu.ts';
 import { isProtected } from './segments.ts';
-import { usesStack } from './stackuse.ts';
 
 /** What entering takes from the name alone. */
 interface Kind {
@@ -68,9 +69,19 @@ function incoming(vcpu: Vcpu, exception: Exception): Incoming {
       'Add its vector to VECTORS in packages/x86/src/isa/calls.ts, and a row to `kinds` in exceptions.ts.',
     );
   }
-  // A linear address that is not canonical: #SS where the instruction addressed its stack.
-  if (kind === '#GP' && address !== undefined && usesStack(vcpu, address)) return named('#SS', 0n, undefined);
-  return named(kind as ExceptionName, syndrome, kind === '#PF' ? address : undefined);
+  if (address !== undefined && (kind === '#GP' || kind === '#PF')) {
+    const access = faultingAccess(vcpu, address, (linear) => codeByte(vcpu, linear));
+    // A linear address that is not canonical: #SS where the instruction addressed its stack.
+    if (kind === '#GP' && access.stack) return named('#SS', 0n, undefined);
+    if (kind === '#PF') return named('#PF', access.writes ? syndrome | PF.WR : syndrome, address);
+  }
+  return named(kind as ExceptionName, syndrome, undefined);
+}
+
+/** A byte of the guest's code. */
+function codeByte(vcpu: Vcpu, linear: bigint): number | undefined {
+  const found = walk(vcpu, linear, 'fetch', { ...IMPLICIT, user: vcpu.get('CPL') === 3n }, tables(vcpu));
+  return 'kind' in found ? undefined : vcpu.domain.read(found.physical, 1)?.[0];
 }
 
 function eventOf(vcpu: Vcpu, what: Incoming): Event {

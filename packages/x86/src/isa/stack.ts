@@ -1,6 +1,6 @@
 /** Stacks as system instructions and exceptions use them: a pointer within a segment, moved by pushes and pops. Intel SDM volume 1, 6.2; volume 3, 7.7. */
-import { type Draft, Faulted, type Manner } from './draft.ts';
-import { isCanonical } from './mmu.ts';
+import { type Draft, Faulted } from './draft.ts';
+import { isCanonical, type Manner } from './mmu.ts';
 import {
   AR,
   type Descriptor,

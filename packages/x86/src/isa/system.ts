@@ -1,6 +1,5 @@
 /** The helpers that lifts of system instructions call, by the names of isa/calls.ts. */
 import type { Vcpu } from '@countervisor/contract';
-import { flags, setFlags } from '../registers/general.ts';
 import { attempt, Draft } from './draft.ts';
 import { farCall, farJump, farReturn, iret } from './far.ts';
 import { interrupt, ioFault } from './interrupts.ts';
@@ -33,9 +32,4 @@ export const systemCalls: Readonly<Record<string, Helper>> = {
   },
   'segment-fault': (vcpu, [number = 0n, offset = 0n, bytes = 0n, write = 0n]) =>
     attempt(vcpu, () => checkAccess(vcpu, Number(number), offset, bytes, write === 1n)),
-  flags: (vcpu) => flags(vcpu),
-  'set-flags'(vcpu, [value = 0n, mask = 0n]) {
-    setFlags(vcpu, (flags(vcpu) & ~mask) | (value & mask));
-    return 0n;
-  },
 };

@@ -40,11 +40,9 @@ export type Lapic = {
   nmi: number;
   /** Waits for a start-up message. */
   sipi: number;
-  /** What the PMU's interrupt line was when it was last looked at: LVTPC goes by its edge. */
-  line: number;
 };
 
-export const MASKED = 1 << 16;
+export const MASKED = 0x1_0000;
 const ENABLED = 0x100;
 const LEVEL = 1 << 15;
 
@@ -74,7 +72,6 @@ export function newLapic(sipi: number): Lapic {
     ticks: 0n,
     nmi: 0,
     sipi,
-    line: 0,
   };
 }
 

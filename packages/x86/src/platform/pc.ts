@@ -6,7 +6,7 @@
 import type { BootBlock, BootFacts, Platform, Vcpu, View, Writes } from '@countervisor/contract';
 import { lapic } from './apicregs.ts';
 import { ioapic } from './ioapic.ts';
-import { boundary, interrupt, lapicOf, latchBoundary, pending, performanceInterrupt, wakes } from './lapic.ts';
+import { boundary, interrupt, latchBoundary, pending, performanceInterrupt, wakes } from './lapic.ts';
 import { ports } from './ports.ts';
 import { latchTimer, timerDeadline, timerDue } from './timer.ts';
 import { com1 } from './uart.ts';
@@ -78,7 +78,7 @@ function entry(facts: BootFacts): Writes {
     ...flat('CS', 8n, 0xc09bn),
     ...SEGMENTS.flatMap((name) => flat(name, 0x10n, 0xc093n)),
     ['RAX', 0x2bad_b002n],
-    ['RBX', facts.bootBlock],
+    ['RBX', BLOCK],
     ['RIP', facts.entry],
   ];
 }
@@ -92,7 +92,7 @@ const KIB = 1024n;
 const MIB = 1024n * KIB;
 
 /** Memory as QEMU's firmware reports it: 639 KiB, the hole, and what is above 1 MiB. */
-function bootBlock(facts: BootFacts): BootBlock {
+function bootBlock(facts: BootFacts, file: string): BootBlock {
   const low = 639n * KIB;
   const upper = facts.memory > MIB ? facts.memory - MIB : 0n;
   return {
@@ -100,7 +100,7 @@ function bootBlock(facts: BootFacts): BootBlock {
     address: BLOCK,
     lower: low,
     upper,
-    commandLine: facts.bootargs === '' ? facts.image : `${facts.image} ${facts.bootargs}`,
+    commandLine: facts.bootargs === '' ? file : `${file} ${facts.bootargs}`,
     loader: 'countervisor',
     map: [
       { base: 0n, length: low, usable: true },
@@ -115,11 +115,10 @@ function bootBlock(facts: BootFacts): BootBlock {
 function latch(vcpu: Vcpu): void {
   latchBoundary(vcpu);
   latchTimer(vcpu);
-  const apic = lapicOf(vcpu);
-  const line = vcpu.line('pmu') ? 1 : 0;
-  if (line !== apic.line) {
-    apic.line = line;
-    if (line === 1) performanceInterrupt(vcpu);
+  // The monitors' request is an edge: it is gone once the local APIC has looked, whether LVTPC took it or not.
+  if (vcpu.line('pmu')) {
+    performanceInterrupt(vcpu);
+    vcpu.set('PMI', 0n);
   }
 }
 

@@ -87,14 +87,15 @@ function acceptsEfer(view: View, value: bigint, before: bigint): bigint | Refusa
 }
 
 /** A register of debug addresses: any linear address. */
-const breakpoint = (n: number): Row => slot(`Linear address of breakpoint ${n}.`, 0n, { at: dr(n), ...supervisor });
+const breakpoint = (n: number): Row =>
+  slot(`Linear address of breakpoint ${n}.`, 0n, { at: dr(n), ...supervisor, traps: ['MOV_DR_EXITING'] });
 
 /** DR4 and DR5 are other names of DR6 and DR7 unless CR4.DE is set. */
 const alias = (n: number, target: string): Row =>
   slot(`Another name of ${target} while CR4.DE is 0.`, 0n, {
     at: dr(n),
     ...supervisor,
-    traps: n === 5 ? ['BREAKPOINT'] : [],
+    traps: n === 5 ? ['MOV_DR_EXITING', 'BREAKPOINT'] : ['MOV_DR_EXITING'],
     view: (view) => (view.field('CR4', 'DE') === 0n ? target : 'undefined'),
   });
 
@@ -131,6 +132,7 @@ export const control: Rows = {
   CR3: slot('Physical address of the top page table.', 0n, {
     at: cr(3),
     ...supervisor,
+    traps: ['CR3_LOAD_EXITING', 'CR3_STORE_EXITING'],
     accepts: acceptsCr3,
     affects: ['translation'],
   }),
@@ -211,6 +213,7 @@ export const control: Rows = {
     width: 64,
     reset: 0xffff_0ff0n,
     ...supervisor,
+    traps: ['MOV_DR_EXITING'],
     fields: {
       B: field([3, 0], 'Which breakpoint.'),
       ...one([11, 4], [31, 16]),
@@ -227,7 +230,7 @@ export const control: Rows = {
     width: 64,
     reset: 0x400n,
     ...supervisor,
-    traps: ['BREAKPOINT'],
+    traps: ['MOV_DR_EXITING', 'BREAKPOINT'],
     fields: {
       ENABLE: field([7, 0], 'L0, G0 … L3, G3.'),
       LE: field(8, 'Exact breakpoints, local.'),
