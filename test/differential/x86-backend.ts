@@ -82,9 +82,15 @@ export function x86Evaluator(mutate: X86Mutation = (_name, lift) => lift): X86Ba
       };
       setFlags(view, c.flags);
       const memory = new DataMemory(c);
+      let address = 0n;
       const helpers = {
         ...arithmetic,
-        'segment-fault': () => 0n,
+        // FS and GS have 4 GiB, and no byte more.
+        'segment-fault': (_vcpu: unknown, [, offset = 0n, bytes = 0n]: readonly bigint[]) => {
+          if (offset + bytes <= 1n << 32n) return 0n;
+          address = offset;
+          return fault('#GP');
+        },
         // A user program has no ports.
         'io-fault': () => fault('#GP'),
       };
@@ -92,7 +98,6 @@ export function x86Evaluator(mutate: X86Mutation = (_name, lift) => lift): X86Ba
       const decoded = instruction(codeOf(c), modeOf(c.bits), FEATURES);
       let rip = c.rip;
       let end = 'ran';
-      let address = 0n;
       if (decoded === undefined) end = '#UD';
       else {
         if (decoded.length !== c.code.length) throw new Error(`${c.row}: ${decoded.length} bytes of ${c.code}`);

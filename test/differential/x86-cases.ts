@@ -77,7 +77,8 @@ export function difference(c: X86Case, ours: X86Result, theirs: X86Result, excep
   say('RIP', ours.rip, theirs.rip);
   if (ours.end === '#PF' && except !== 'address' && except !== 'state') say('CR2', ours.address, theirs.address);
   c.r.forEach((_, n) => {
-    if (except !== 'registers' && except !== 'state') say(GENERAL[n] as string, ours.r[n] as bigint, theirs.r[n] as bigint);
+    if (except !== 'registers' && except !== 'state')
+      say(GENERAL[n] as string, ours.r[n] as bigint, theirs.r[n] as bigint);
   });
   const compared = COMPARED & ~c.open;
   if (except !== 'flags') say('flags', ours.flags & compared, theirs.flags & compared);
