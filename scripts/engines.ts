@@ -1,11 +1,12 @@
 /**
  * `npm run engines`: random programs under every back end, which must agree on every register, byte, count, interrupt and event.
- * Arguments: --seed N, --programs N (10,000), --only N (that one program, by its number).
+ * Every third is a template one. Arguments: --seed N, --programs N (10,000), --only N (that one program, by its number).
  */
 import { parseArgs } from 'node:util';
 import { Random } from '../test/differential/random.ts';
 import { guest as arm64 } from '../test/engines/arm64.ts';
 import { compare } from '../test/engines/same.ts';
+import { guest as template } from '../test/engines/template.ts';
 
 const { values } = parseArgs({
   options: {
@@ -23,8 +24,8 @@ let differ = 0;
 let instructions = 0;
 let translated = 0;
 for (let i = first; i < last; i++) {
-  const { make, means, hot, deaf } = arm64(new Random(seed * 1_000_003 + i));
-  const outcome = compare(make, { until: 8_000, hot, deaf });
+  const { make, means, hot, deaf } = (i % 3 === 2 ? template : arm64)(new Random(seed * 1_000_003 + i));
+  const outcome = compare(make, { until: 4_000, hot, deaf });
   instructions += outcome.instructions;
   translated += outcome.translated;
   if (outcome.differs === undefined) continue;

@@ -128,7 +128,12 @@ async function switches(...args: readonly string[]): Promise<Switch[]> {
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line) as TraceLine);
-  return lines.filter((line): line is Switch => line.type === 'switch');
+  const all = lines.filter((line): line is Switch => line.type === 'switch');
+  // Who has ended leaves, and the idle vCPU that comes brings nothing: no register is restored, no control is written.
+  for (const { steps } of all.filter(({ to }) => to === 'idle')) {
+    expect(steps.filter((step) => !/^(save|freeze) /.test(step))).toEqual([]);
+  }
+  return all.filter(({ to }) => to !== 'idle');
 }
 
 const mdcr = async (...args: readonly string[]): Promise<unknown> => {

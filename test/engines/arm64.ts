@@ -348,7 +348,7 @@ export function guest(random: Random): Guest {
   const policies = domains.map(({ policy }) => policy).join('+');
   return {
     means: `slice ${slice}, ${pcpus} pCPUs, ${mmu ? 'paged' : 'flat'}, ${policies}${'alu' in costs ? ', costs' : ''}`,
-    hot: random.one([0, 1, 2, 5]),
+    hot: random.one([-1, 0, 1, 2, 5]),
     deaf: random.once(2) ? ['access'] : [],
     make: (engine: EngineName) => {
       const machine = new Machine({

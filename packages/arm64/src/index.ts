@@ -59,8 +59,10 @@ export const arm64: Arch<string, Level> = defineArch<string, Level, string, stri
   toolstack: ARM_TOOLSTACK as ToolstackHalf,
 });
 
+export { sysreg } from './address.ts';
 export * as asm from './asm.ts';
 export { conformance } from './conformance.ts';
 export { kvm } from './personalities/kvm.ts';
 export { xen } from './personalities/xen.ts';
+export { plain } from './policy.ts';
 export { programs } from './programs.ts';

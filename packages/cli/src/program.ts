@@ -32,14 +32,16 @@ function selection(command: Command): Command {
   return command
     .option('--host <FILE>', 'host file: CPU, pCPUs, personality … (schemas/host.schema.json)')
     .option('--arch <NAME>', 'architecture; else that of the images')
+    .option('--extension <WHAT>', 'package or path that extends the architecture; repeatable, in order', collect)
     .option('--cpu <MODEL>', 'CPU model: MODEL[,+feature,-feature]')
     .option('--personality <NAME>', "hypervisor's ways: NAME[:compat|strict]")
+    .option('--option <KEY=VALUE>', 'option of the personality, such as pebs=pin; repeatable', collect)
     .option('--policy <NAME>', 'vPMU policy of domains with vpmu = 1: off, passthrough, switched, emulated, mediated')
     .option('--platform <NAME>', 'machine that guests see')
     .option('--pcpus <N>', 'physical CPUs', countOption('--pcpus', 1, MOST_PCPUS))
     .option('--slice <N>', 'instructions between two context switches', countOption('--slice', 1, LONGEST_SLICE))
     .option('--set <KEY=VALUE>', 'setting of the CPU model, such as hpmn0=all; repeatable', collect)
-    .option('--engine <NAME>', 'stepper or auto');
+    .option('--engine <NAME>', 'auto, translator or stepper: speed alone differs');
 }
 
 function guests(command: Command): Command {

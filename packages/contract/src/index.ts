@@ -46,7 +46,7 @@ export {
   type PureOpName,
   type Width,
 } from './op.ts';
-export type { Mode, Personality, Quirk } from './personality.ts';
+export type { Mode, Personality, PersonalityOption, PersonalityOptions, Quirk } from './personality.ts';
 export type { BootBlock, BootFacts, Device, DeviceState, Images, Platform } from './platform.ts';
 export { type Counter, type Pmu, type PmuEvent, SIGNALS, type Signal } from './pmu.ts';
 export {

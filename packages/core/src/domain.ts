@@ -92,18 +92,18 @@ export class Domain {
   readonly #diagnosed = new Set<string>();
 
   constructor(machine: Machine, config: DomainConfig) {
-    const { arch, personality, mode } = machine;
+    const { arch, personality, mode, options } = machine;
     this.machine = machine;
     this.arch = arch;
     this.name = config.name;
     this.platform = machine.platform(config.platform);
     this.vpmu = config.vpmu;
-    this.policyName = machine.offered(config.policy ?? personality.policy(mode, config.vpmu));
+    this.policyName = machine.offered(config.policy ?? personality.policy(mode, config.vpmu, options));
     this.policy = POLICY_TABLE[this.policyName];
-    this.settings = { ...personality.settings(mode, config.vpmu), ...config.settings };
-    this.handlers = personality.handlers(mode);
+    this.settings = { ...personality.settings(mode, config.vpmu, options), ...config.settings };
+    this.handlers = personality.handlers(mode, options);
     this.services = personality.services ?? {};
-    this.pmuInterrupt = personality.interrupt(mode, config.vpmu);
+    this.pmuInterrupt = personality.interrupt(mode, config.vpmu, options);
     this.memory = new DomainMemory(layout(arch, config.vcpus, machine.pcpus.length, config.memory), [
       { base: this.platform.ram.base, bytes: config.memory },
     ]);

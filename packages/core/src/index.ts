@@ -4,6 +4,7 @@ export { isElf, readElf } from './boot/elf.ts';
 export { loadElf } from './boot/elf-load.ts';
 export { loadFlat } from './boot/flat.ts';
 export type { LoadedImage } from './boot/image.ts';
+export { chosenOptions } from './checks.ts';
 export { CONSOLE_LIMIT, Domain, type DomainConfig, type Ending } from './domain.ts';
 export { Handle } from './handle.ts';
 export {
@@ -20,7 +21,7 @@ export { load } from './load/load.ts';
 export { CAPABILITIES } from './load/negotiate.ts';
 export { calledWith, ownerOf } from './load/owner.ts';
 export { PluginRefused } from './load/validate.ts';
-export { Machine, type MachineConfig, type Work } from './machine.ts';
+export { type EngineName, Machine, type MachineConfig, type Work } from './machine.ts';
 export { COUNTER_SIGNALS, Observer } from './pmu/observe.ts';
 export { ON_SWITCH, POLICY_TABLE, type Policy } from './policy/table.ts';
 export { ERRORS, type ErrorCode, fail } from './report/errors.ts';

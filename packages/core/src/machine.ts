@@ -5,13 +5,14 @@ import {
   isNone,
   type Mode,
   type Personality,
+  type PersonalityOptions,
   type Platform,
   type PolicyName,
   type Sampling,
   type Writes,
 } from '@countervisor/contract';
 import { withFixedBits } from './access/legalize.ts';
-import { checkDomain, checkMachine } from './checks.ts';
+import { checkDomain, checkMachine, chosenOptions } from './checks.ts';
 import { Domain, type DomainConfig } from './domain.ts';
 import { ATTENTION } from './engine/engine.ts';
 import type { Handle } from './handle.ts';
@@ -43,6 +44,8 @@ export interface MachineConfig {
   readonly pcpus?: number;
   readonly personality?: string;
   readonly mode?: Mode;
+  /** Options of the personality, by name. */
+  readonly options?: PersonalityOptions;
   readonly platform?: string;
   /** `virtual`: each domain's clock advances with its own cycles; `machine`: with the physical CPU's (counting rule 11). */
   readonly time?: 'virtual' | 'machine';
@@ -93,6 +96,8 @@ export class Machine {
   readonly arch: CompiledArch;
   readonly personality: Personality;
   readonly mode: Mode;
+  /** Every option of the personality: as asked for, or its default. */
+  readonly options: PersonalityOptions;
   readonly time: 'virtual' | 'machine';
   readonly slice: number;
   readonly quantum: number;
@@ -126,6 +131,7 @@ export class Machine {
     }
     this.personality = personality;
     this.mode = config.mode ?? 'compat';
+    this.options = chosenOptions(personality, config.options);
     this.time = config.time ?? 'virtual';
     this.slice = config.slice ?? 10_000;
     this.quantum = config.quantum ?? 1000;

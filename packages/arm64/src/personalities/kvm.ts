@@ -4,7 +4,7 @@
  *
  * Facts from Linux: arch/arm64/kvm/sys_regs.c (handlers and their PMUSERENR_EL0 checks), arch/arm64/kvm/pmu-emul.c (overflow), arch/arm64/kvm/debug.c
  * (MDCR_EL2), arch/arm64/kvm/hyp/include/hyp/switch.h (PMUSERENR_EL0 at entry). compat keeps what differs from the architecture. The partitioned PMU after
- * the series "ARM64 PMU Partitioning" of Colton Lewis on the list kvmarm, v2 of June 2025 to v8 of June 2026 (arch/arm64/kvm/pmu-direct.c, config.c).
+ * the series "ARM64 PMU Partitioning" of Colton Lewis on the list kvmarm, June 2025 to June 2026 (arch/arm64/kvm/pmu-direct.c, config.c).
  */
 import type { Demand, Mode, Outcome, Personality, Trap, TrapHandler, Vcpu, View, Writes } from '@countervisor/contract';
 import { implemented } from '../counters.ts';

@@ -154,6 +154,8 @@ export class Fake {
     const { when } = group;
     if (typeof when === 'function') return when(this.vcpu, access);
     if ('intercept' in when) return false;
+    const { needs } = this.row(when.register);
+    if (needs !== undefined && !this.cpu.features.has(needs)) return false;
     return this.field(when.register, when.field) === when.is;
   }
 

@@ -32,8 +32,9 @@ export function step(x: Engine, budget: number): number {
   let hi = m[pcAt + 1] as number;
   /** The page of `lo` and `hi`, while nothing can have changed it. */
   let page: CodePage | undefined;
-  /** Does control arrive here from somewhere else? */
+  /** Does control arrive here from somewhere else? Where an activation begins is no such place: that may be anywhere. */
   let head = hunting;
+  let arrivals = 0;
   while (used < budget) {
     if (page === undefined) {
       head = hunting;
@@ -63,7 +64,9 @@ export function step(x: Engine, budget: number): number {
     }
     if (head) {
       head = false;
-      if (++insn.heat > x.hot) {
+      insn.heat += arrivals;
+      arrivals = 1;
+      if (insn.heat > x.hot) {
         x.reached = insn;
         return used;
       }

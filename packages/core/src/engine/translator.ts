@@ -197,7 +197,7 @@ export class Translator {
     // The key of a region has the host page's offset in a signed word, and the context below it.
     if (x.pageHost >= 2 ** 31 || context >= PAGE) return undefined;
     const seeds = page.flatMap((insn, slot) =>
-      insn !== undefined && (insn.heat > x.hot >> 3 || insn === head) ? [slot] : [],
+      insn !== undefined && (insn.heat > Math.max(0, x.hot >> 3) || insn === head) ? [slot] : [],
     );
     const region = discover(x, page, head.pc & ~0xfffn, seeds);
     if (region === undefined || region.entries.length === 0) return undefined;

@@ -4,6 +4,7 @@ import { asm, template } from '@countervisor/template';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Machine } from '../machine.ts';
+import { restore, state } from '../snapshot/state.ts';
 import { beside, guest, ran, times } from '../testing/guest.ts';
 import type { Anything } from '../testing/plugin.ts';
 import { extendArch } from './extend.ts';
@@ -414,5 +415,25 @@ describe('refused, by name', () => {
   it('a need that core does not grant, at load', () => {
     const arch = extendArch(template, named('wants', { needs: ['pmu.pebs'] }));
     expect(() => new Machine({ arch })).toThrow('template with wants is refused');
+  });
+});
+
+describe("a state of an extended architecture's machine", () => {
+  it('holds what extensions brought, and fits no machine without them', () => {
+    const lines = [movi('R4', 9), writereg(0x81, 'R4'), ...times(9, nop())];
+    const one = guest(lines, { arch: both, policy: 'emulated' }).run(5);
+    const saved = state(one.machine);
+    const other = guest(lines, { arch: both, policy: 'emulated' });
+    restore(other.machine, saved);
+    expect(other.all('PROBECTL', 'PROBELOG')).toEqual([9n, 2n]);
+    for (const [arch, name] of [
+      [base, 'template'],
+      [extendArch(template, guard, probe), 'template with @house/guard and probe'],
+    ] as const) {
+      const odd = guest([movi('R4', 9), ...times(9, nop())], { arch, policy: 'emulated' });
+      expect(() => restore(odd.machine, saved)).toThrow(
+        `This state has template with probe and @house/guard at arch; this machine has ${name}.`,
+      );
+    }
   });
 });

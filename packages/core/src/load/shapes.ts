@@ -14,6 +14,7 @@ import type {
   Images,
   Isa,
   Personality,
+  PersonalityOption,
   Platform,
   Pmu,
   Quirk,
@@ -46,6 +47,7 @@ type Shape =
   | 'range'
   | 'images'
   | 'personality'
+  | 'option'
   | 'quirk'
   | 'extension'
   | 'cpuAddition'
@@ -140,6 +142,7 @@ export const SHAPES: Readonly<Record<Shape, readonly string[]>> = {
     means: 0,
     policy: 0,
     policies: 0,
+    options: 0,
     quirks: 0,
     settings: 0,
     handlers: 0,
@@ -149,6 +152,7 @@ export const SHAPES: Readonly<Record<Shape, readonly string[]>> = {
     interrupt: 0,
     createdBy: 0,
   }),
+  option: keys<PersonalityOption>({ means: 0, values: 0, default: 0, problem: 0, source: 0 }),
   quirk: keys<Quirk>({ name: 0, means: 0, source: 0 }),
   extension: keys<Extension>({
     name: 0,

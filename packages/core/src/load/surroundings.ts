@@ -206,12 +206,33 @@ export function checkPersonalities(problems: Problems, table: unknown, names: Na
       if (quirk !== undefined) problems.only(`${where}.quirks[${i}]`, quirk, SHAPES.quirk);
       for (const key of ['name', 'means', 'source']) problems.text(`${where}.quirks[${i}].${key}`, loosely(quirk)[key]);
     });
+    const options = checkOptions(problems, where, row.options);
     for (const key of ['policy', 'settings', 'handlers', 'interrupt']) problems.function(`${where}.${key}`, row[key]);
     for (const key of ['enforce', 'switching']) problems.function(`${where}.${key}`, row[key], 'optional');
     if (row.services !== undefined) checkServices(problems, `${where}.services`, row.services);
     if (row.createdBy !== undefined) problems.oneOf(`${where}.createdBy`, row.createdBy, ['libxl', 'vmm']);
-    for (const mode of MODES) checkAnswers(problems, where, row, mode, names);
+    for (const mode of MODES) checkAnswers(problems, where, row, mode, options, names);
   }
+}
+
+/** A personality's options; returns each with its default. */
+function checkOptions(problems: Problems, where: string, table: unknown): Record<string, string> {
+  const defaults: Record<string, string> = {};
+  if (table === undefined) return defaults;
+  for (const [name, thing] of problems.entries(`${where}.options`, table)) {
+    const at = `${where}.options.${name}`;
+    const option = problems.named(at, thing, 'an option');
+    if (option === undefined) continue;
+    problems.only(at, option, SHAPES.option);
+    for (const key of ['means', 'source']) problems.text(`${at}.${key}`, option[key]);
+    problems.function(`${at}.problem`, option.problem, 'optional');
+    const value =
+      typeof option.default === 'string' ? option.default : (problems.text(`${at}.default`, option.default) ?? '');
+    defaults[name] = value;
+    if (option.values === 'text') continue;
+    problems.oneOf(`${at}.default`, value, problems.texts(`${at}.values`, option.values));
+  }
+  return defaults;
 }
 
 /** A personality's tables are behind functions of the mode, so they are asked. */
@@ -220,12 +241,16 @@ function checkAnswers(
   where: string,
   row: Readonly<Record<string, unknown>>,
   mode: (typeof MODES)[number],
+  options: Readonly<Record<string, string>>,
   names: Names,
 ): void {
   const ask = (key: string, ...args: unknown[]): { readonly answer: unknown; readonly at: string } | undefined => {
     const method = row[key];
     if (typeof method !== 'function') return undefined;
-    const at = `${where}.${key}(${args.map(show).join(', ')})`;
+    const at = `${where}.${key}(${args
+      .filter((arg) => typeof arg !== 'object')
+      .map(show)
+      .join(', ')})`;
     try {
       return { answer: Reflect.apply(method, row, args), at };
     } catch (error) {
@@ -236,15 +261,15 @@ function checkAnswers(
     }
   };
   for (const vpmu of [false, true]) {
-    const policy = ask('policy', mode, vpmu);
+    const policy = ask('policy', mode, vpmu, options);
     if (policy !== undefined) offered(problems, policy.at, policy.answer, names);
-    const settings = ask('settings', mode, vpmu);
+    const settings = ask('settings', mode, vpmu, options);
     for (const [key, value] of settings === undefined ? [] : problems.entries(settings.at, settings.answer)) {
       if (['string', 'number', 'boolean'].includes(typeof value)) continue;
       problems.shape(`${settings?.at}.${key}`, 'a text, a number, true or false', value);
     }
   }
-  const handlers = ask('handlers', mode);
+  const handlers = ask('handlers', mode, options);
   for (const [cause, handler] of handlers === undefined ? [] : problems.entries(handlers.at, handlers.answer)) {
     const at = `${handlers?.at}.${cause}`;
     problems.name(at, 'cause', cause, names.causes);

@@ -71,7 +71,7 @@ export class Foreign {
     this.memory = new DomainMemory(at, [{ base: RAM, bytes: ram }]);
     this.x = new Engine(this.arch, this.memory, new SignalClasses(this.arch.arch.isa.costs), this.#doors());
     this.translator = backEnd.name === 'translator' ? new Translator(this.x) : undefined;
-    this.x.hot = 0;
+    this.x.hot = -1;
     this.vcpus = Array.from({ length: vcpus }, (_, i) => ({ s: (at.vcpus + i * at.block) >> 2, level: 0 }));
     this.x.enter(this.vcpus[0] as Running, 0);
     this.set('PC', RAM);
@@ -229,7 +229,8 @@ export class Foreign {
       },
       take: (_v, exception) => {
         this.taken.push({ ...exception, pc: this.get('PC') });
-        this.x.attention |= ATTENTION.interrupts;
+        // As core does; the stepper's tests see that it is not the stepper.
+        if (this.translator !== undefined) this.x.attention |= ATTENTION.interrupts;
       },
       device: (_v, physical, size, write) => {
         this.deviceLog.push(`${write ? 'write' : 'read'} ${size} at ${physical.toString(16)}`);
