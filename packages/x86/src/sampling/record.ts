@@ -59,7 +59,7 @@ function adaptive(view: View, facts: Facts): Uint8Array {
   if ((groups & GROUP.MEMINFO) !== 0n) body.push(...memory(facts), 0n);
   if ((groups & GROUP.GP) !== 0n) body.push(...registers(view, GROUP_ORDER, retired.next));
   if ((groups & GROUP.XMM) !== 0n) {
-    for (let n = 0; n < 16; n++) for (const half of ['LO', 'HI']) body.push(xmm(view, n, half));
+    for (let n = 0; n < 16; n++) for (const half of ['LOW', 'HIGH']) body.push(xmm(view, n, half));
   }
   if ((groups & GROUP.LBR) !== 0n) body.push(...branches(view, Number((groups >> 24n) & 0xffn) + 1));
   const size = BigInt(32 + 8 * body.length);

@@ -12,7 +12,7 @@ export const BASE = 0x10_0000n;
 export const DATA = 0x20_0000n;
 export const STACK = 0x1f_f000n;
 const LIMIT = 20_000_000;
-const MEMORY = 16 * 1024 * 1024;
+const MEMORY = 4 * 1024 * 1024;
 
 const PML4 = 0x1000n;
 const PDPT = 0x2000n;
@@ -63,15 +63,20 @@ export const rdmsr = (msr: number): Item => [
   op('OR', ['RAX', 'RDX']),
 ];
 
-function paging(guest: Pick<Guest, 'write'>): void {
-  guest.write(PML4, PDPT | TABLE);
-  guest.write(PDPT, LOW | TABLE);
-  guest.write(PDPT + 24n, HIGH | TABLE);
-  for (let n = 0n; n < 512n; n++) {
-    guest.write(LOW + 8n * n, (n << 21n) | TABLE | LARGE);
-    guest.write(HIGH + 8n * n, 0xc000_0000n + (n << 21n) + (TABLE | LARGE));
+/** Four pages of tables, from PML4 on. */
+const TABLES: Uint8Array = (() => {
+  const words = new BigUint64Array(4 * 512);
+  const at = (address: bigint): number => Number((address - PML4) / 8n);
+  words[at(PML4)] = PDPT | TABLE;
+  words[at(PDPT)] = LOW | TABLE;
+  words[at(PDPT) + 3] = HIGH | TABLE;
+  for (let n = 0; n < 512; n++) {
+    const page = BigInt(n) << 21n;
+    words[at(LOW) + n] = page | TABLE | LARGE;
+    words[at(HIGH) + n] = 0xc000_0000n + page + (TABLE | LARGE);
   }
-}
+  return new Uint8Array(words.buffer);
+})();
 
 const CODE = 0xa09bn;
 const DATA_AR = 0xc093n;
@@ -112,7 +117,7 @@ export function beside(machine: Machine, name: string, items: readonly Item[], a
       return made;
     },
   };
-  paging(made);
+  domain.memory.slice(PML4, TABLES.length)?.set(TABLES);
   const rights = BigInt(cpl) << 5n;
   const flat = Object.fromEntries(
     ['DS', 'ES', 'SS', 'FS', 'GS'].flatMap((segment) => [
