@@ -6,9 +6,11 @@ import { arithmetic } from '../../packages/x86/src/isa/arithmetic.ts';
 import { fault, faultOf } from '../../packages/x86/src/isa/calls.ts';
 import { type Instruction, instruction } from '../../packages/x86/src/isa/decode.ts';
 import { GENERAL } from '../../packages/x86/src/isa/operands.ts';
+import { x87 } from '../../packages/x86/src/isa/x87.ts';
 import { flags, setFlags } from '../../packages/x86/src/registers/general.ts';
 import { fill, PLACES, READABLE, WINDOW, WRITABLE, type X86Case, type X86Result } from './x86-cases.ts';
 import { codeOf, FEATURES, modeOf } from './x86-code.ts';
+import { applyState, stateOf } from './x86-state.ts';
 import { AS_SIGNAL } from './x86-user.ts';
 
 export interface X86Backend {
@@ -81,10 +83,12 @@ export function x86Evaluator(mutate: X86Mutation = (_name, lift) => lift): X86Ba
         set: (name: string, value: bigint): void => void registers.set(name, value),
       };
       setFlags(view, c.flags);
+      if (c.state !== undefined) applyState(view, c.state);
       const memory = new DataMemory(c);
       let address = 0n;
       const helpers = {
         ...arithmetic,
+        x87: (_vcpu: unknown, args: readonly bigint[]) => x87(view, args),
         // FS and GS have 4 GiB, and no byte more.
         'segment-fault': (_vcpu: unknown, [, offset = 0n, bytes = 0n]: readonly bigint[]) => {
           if (offset + bytes <= 1n << 32n) return 0n;
@@ -131,6 +135,7 @@ export function x86Evaluator(mutate: X86Mutation = (_name, lift) => lift): X86Ba
         flags: flags(view),
         bytes: memory.bytes,
         stray: memory.stray,
+        ...(c.state !== undefined && { state: stateOf(view) }),
       };
     },
   };

@@ -1,6 +1,7 @@
 /** What a user-mode case of x86 is: one instruction, registers, flags and memory before it, and after. x86.c has the same layout. */
 import type { CodeSize } from '../../packages/x86/src/isa/mode.ts';
 import { GENERAL } from '../../packages/x86/src/isa/operands.ts';
+import { stateDifference } from './x86-state.ts';
 
 export type Bits = Extract<CodeSize, 32 | 64>;
 
@@ -80,15 +81,17 @@ export function difference(c: X86Case, ours: X86Result, theirs: X86Result, excep
     if (except !== 'registers' && except !== 'state')
       say(GENERAL[n] as string, ours.r[n] as bigint, theirs.r[n] as bigint);
   });
-  const compared = COMPARED & ~c.open;
+  const compared = COMPARED & ~c.open & (except === 'status' ? 0x45n : COMPARED);
   if (except !== 'flags') say('flags', ours.flags & compared, theirs.flags & compared);
   // An access that faults on its second page may have written the first one; ours never has.
   if (ours.end === 'ran') {
     say('memory', Buffer.from(ours.bytes).toString('hex'), Buffer.from(theirs.bytes).toString('hex'));
     say('stray write', ours.stray, theirs.stray);
   }
-  if (ours.state !== undefined && theirs.state !== undefined) {
-    say('x87 and XMM', Buffer.from(ours.state).toString('hex'), Buffer.from(theirs.state).toString('hex'));
+  if (ours.state !== undefined && theirs.state !== undefined && except !== 'x87') {
+    all.push(
+      ...stateDifference(ours.state, theirs.state, except === 'status' ? 0 : except === 'rounding' ? 0xfdff : 0xffff),
+    );
   }
   return all.length === 0 ? undefined : all.join('; ');
 }

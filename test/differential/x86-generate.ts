@@ -6,6 +6,7 @@ import type { Row, Size, Slot } from '../../packages/x86/src/isa/row.ts';
 import type { Random } from './random.ts';
 import { type Bits, CODE_SIZE, PLACES, READABLE, WINDOW, WRITABLE, type X86Case } from './x86-cases.ts';
 import { openFlags } from './x86-flags.ts';
+import { randomState } from './x86-state.ts';
 
 const cut = (value: bigint, bits = 64): bigint => BigInt.asUintN(bits, value);
 
@@ -213,7 +214,9 @@ const FLAG_BITS = 0xcd5n;
 
 /** One case for a row. Throws a RangeError now and then, where what was drawn cannot be encoded. */
 function draw(row: Row, random: Random): X86Case {
-  const bits: Bits = row.only === '64' ? 64 : row.only === 'legacy' ? 32 : random.below(4) === 0 ? 32 : 64;
+  // The driver of 32 bits loads no x87 state.
+  const withState = row.cost === 'float' || row.cost === 'vector';
+  const bits: Bits = row.only === '64' || withState ? 64 : row.only === 'legacy' ? 32 : random.below(4) === 0 ? 32 : 64;
   const size = random.one(sizes(row, bits));
   const narrowAddress = random.once(8);
   const addressSize: CodeSize = bits === 64 ? (narrowAddress ? 32 : 64) : narrowAddress ? 16 : 32;
@@ -284,6 +287,7 @@ function draw(row: Row, random: Random): X86Case {
     addressSize,
     repeat,
     condition: random.below(16),
+    rm: random.below(8),
     long: random.once(8),
     ...(override !== undefined && { override }),
     ...(row.lock && operands[0]?.kind === 'memory' && random.once(3) && { lock: true }),
@@ -311,7 +315,8 @@ function draw(row: Row, random: Random): X86Case {
   }
   values(d, operands, bytes, window, to, rip, encoded.length);
   const flags = 0x202n | (BigInt(random.below(0x1000)) & FLAG_BITS);
-  const made = { row: row.name, bits, code: encoded, rip, r, flags, window, bytes };
+  const state = withState ? { state: randomState(random) } : {};
+  const made = { row: row.name, bits, code: encoded, rip, r, flags, window, bytes, ...state };
   return { ...made, open: openFlags(row, operands, size, r, flags) };
 }
 

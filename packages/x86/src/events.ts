@@ -45,7 +45,7 @@ export const rows: readonly Row[] = [
   { id: REFERENCE, name: 'CPU_CLK_UNHALTED.REF', means: 'Reference cycles: the core runs at the reference frequency, so one for each cycle.', counts: ['cycle'], architectural: 2 },
   { id: LLC_REFERENCES, name: 'LONGEST_LAT_CACHE.REFERENCE', means: 'References to the last cache: one for each CLFLUSH.', counts: ['cache-reference'], architectural: 3 },
   { id: LLC_MISSES, name: 'LONGEST_LAT_CACHE.MISS', means: 'Those that missed: one for each CLFLUSH.', counts: ['cache-miss'], architectural: 4 },
-  { id: BRANCHES, name: 'BR_INST_RETIRED.ALL_BRANCHES', means: 'Branches retired, taken or not, far ones included.', counts: ['branch', 'exception-return'], architectural: 5 },
+  { id: BRANCHES, name: 'BR_INST_RETIRED.ALL_BRANCHES', means: 'Branches retired, taken or not, far ones included.', counts: ['branch'], architectural: 5 },
   { id: BRANCH_MISSES, name: 'BR_MISP_RETIRED.ALL_BRANCHES', means: 'Mispredicted branches: one for each IBPB.', counts: ['branch-miss'], architectural: 6 },
   { id: PRECISE_INSTRUCTIONS, name: 'INST_RETIRED.PREC_DIST', means: 'Instructions retired, for precise distribution.', counts: ['instruction'], on: ['haswell', 'skylake', 'icelake-server', 'sapphire-rapids'] },
   { id: 0x02c4, name: 'BR_INST_RETIRED.NEAR_CALL', means: 'Near calls retired.', counts: ['call'], on: KINDS_OF_BRANCH },
@@ -60,8 +60,8 @@ export const rows: readonly Row[] = [
 
   { id: AMD | 0x0076, name: 'CPU_CYCLES_NOT_IN_HALT', means: 'Core cycles while not halted, by the published cost table.', counts: ['cycle'] },
   { id: AMD | 0x00c0, name: 'RETIRED_INSTRUCTIONS', means: 'Instructions retired.', counts: ['instruction'] },
-  { id: AMD | 0x00c2, name: 'RETIRED_BRANCH_INSTRUCTIONS', means: 'Branches retired, taken or not, far ones included.', counts: ['branch', 'exception-return'] },
-  { id: AMD | 0x00c4, name: 'RETIRED_TAKEN_BRANCH_INSTRUCTIONS', means: 'Branches retired that were taken.', counts: ['taken', 'exception-return'] },
+  { id: AMD | 0x00c2, name: 'RETIRED_BRANCH_INSTRUCTIONS', means: 'Branches retired, taken or not, far ones included.', counts: ['branch'] },
+  { id: AMD | 0x00c4, name: 'RETIRED_TAKEN_BRANCH_INSTRUCTIONS', means: 'Branches retired that were taken, far ones included.', counts: ['taken', 'far'] },
   { id: AMD | 0x00c8, name: 'RETIRED_NEAR_RETURNS', means: 'Near returns retired.', counts: ['return'] },
 ]; // biome-ignore format: a table
 

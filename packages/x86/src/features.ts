@@ -78,6 +78,7 @@ const OWN: Readonly<Record<string, Feature>> = {
   prefetchw: one(EXTENDED, 'ECX', 8, 'PREFETCHW.'),
   constant_tsc: one(0x8000_0007, 'EDX', 8, 'The TSC runs at one rate in every state.'),
   ibpb: one(0x8000_0008, 'EBX', 12, 'PRED_CMD of AMD.'),
+  pred_cmd: { means: 'IA32_PRED_CMD, which both vendors have at one address.', shows: [] },
   arat: one(6, 'EAX', 2, 'The APIC timer runs always.'),
   nscb: one(0x8000_0021, 'EAX', 6, 'Loading a null selector clears the base (AMD).'),
   intel: { means: 'A CPU of Intel.', shows: [] },

@@ -16,6 +16,7 @@ import { defaultPlatform, platforms } from './platform/index.ts';
 import { enforce, plain } from './policy.ts';
 import { amd } from './registers/amd.ts';
 import { control } from './registers/control.ts';
+import { float } from './registers/float.ts';
 import { general } from './registers/general.ts';
 import { hypervisor } from './registers/hypervisor.ts';
 import { cpus, defaultCpu } from './registers/models.ts';
@@ -39,7 +40,7 @@ export const x86: Arch<string, Level> = defineArch<string, Level, string, string
   cpus,
   defaultCpu,
   settings,
-  registers: { ...general, ...control, ...msrs, ...hypervisor, ...pmu, ...samplingRegisters, ...amd },
+  registers: { ...general, ...float, ...control, ...msrs, ...hypervisor, ...pmu, ...samplingRegisters, ...amd },
   trapGroups,
   causes,
   pmu: { events, counters, exists, overflow, line, source: 'pmu' },

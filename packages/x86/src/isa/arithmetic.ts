@@ -1,5 +1,5 @@
 /** Arithmetic that is beyond the ops, as helpers: 128-bit division, decimal adjustment, RFLAGS as a whole. Intel SDM volume 2, by mnemonic. */
-import { CountervisorError, type Vcpu } from '@countervisor/contract';
+import type { Vcpu } from '@countervisor/contract';
 import { flags, setFlags } from '../registers/general.ts';
 import { DECIMAL } from './instructions/integer.ts';
 
@@ -77,19 +77,9 @@ function adjusted(kind: number, ax: bigint, before: bigint, base: bigint): Adjus
   }
 }
 
-const TF = 0x100n;
-
-/** RFLAGS takes some bits. A guest that asks for single steps is told that there are none. */
+/** RFLAGS takes some bits. */
 export function changeFlags(vcpu: Registers, value: bigint, mask: bigint): void {
-  const next = (flags(vcpu as Vcpu) & ~mask) | (value & mask);
-  if ((next & TF) !== 0n) {
-    throw new CountervisorError(
-      'CV_SINGLE_STEP',
-      'x86: the guest set RFLAGS.TF, and single-stepping is not modelled.',
-      'Let the guest run without a debugger of its own, or model #DB after each instruction in packages/x86/src/isa.',
-    );
-  }
-  setFlags(vcpu, next);
+  setFlags(vcpu, (flags(vcpu as Vcpu) & ~mask) | (value & mask));
 }
 
 export const arithmetic: Readonly<Record<'divide-fits' | 'quotient' | 'decimal' | 'flags' | 'set-flags', Helper>> = {

@@ -82,6 +82,9 @@ export const CALLS = {
   flags: '(): RFLAGS.',
   'set-flags': '(value, mask): RFLAGS takes the bits under the mask.',
 
+  // x87, isa/x87.ts: the operation by its index, and two words.
+  x87: '(operation, word, word): what is stored, or ZF PF CF of FCOMI.',
+
   // Arithmetic beyond the ops.
   'divide-fits': '(signed, high, low, divisor): 1 when the quotient of 128 by 64 bits fits.',
   quotient: '(signed, high, low, divisor): 128 by 64 bits.',

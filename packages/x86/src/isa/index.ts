@@ -7,6 +7,7 @@ import { checksAlignment, regime, regimes, translate } from './mmu.ts';
 import { mode } from './mode.ts';
 import { costs } from './row.ts';
 import { systemCalls } from './system.ts';
+import { x87 } from './x87.ts';
 
 export const isa: Isa = {
   grain: 1,
@@ -21,5 +22,5 @@ export const isa: Isa = {
   translate,
   take,
   faults,
-  helpers: { ...arithmetic, ...systemCalls },
+  helpers: { ...arithmetic, ...systemCalls, x87: (vcpu, args) => x87(vcpu, args) },
 };

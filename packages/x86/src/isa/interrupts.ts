@@ -111,10 +111,10 @@ function gateOf(draft: Draft, event: Event, external: bigint): Gate {
 export function gateCode(draft: Draft, selector: bigint, external: bigint): Descriptor {
   if (isNull(selector)) throw new Faulted('#GP', external);
   const d = need(draft, selector, '#GP', external);
-  const wrong = !isCode(d) || dplOf(d) > draft.get('CPL');
-  const long = isLong(draft) && (d.ar & (AR.l | AR.db)) !== AR.l;
-  if (wrong || long) throw new Faulted('#GP', errorOf(selector) | external);
+  if (!isCode(d) || dplOf(d) > draft.get('CPL')) throw new Faulted('#GP', errorOf(selector) | external);
   if (!isPresent(d)) throw new Faulted('#NP', errorOf(selector) | external);
+  // Handlers of long mode are 64-bit code.
+  if (isLong(draft) && (d.ar & (AR.l | AR.db)) !== AR.l) throw new Faulted('#GP', errorOf(selector) | external);
   return d;
 }
 

@@ -181,6 +181,12 @@ export class Body {
     return b.add(offset, b.get(base), 32);
   }
 
+  /** An address so many bytes behind another one of the same operand. */
+  beyond(address: Value, bytes: number): Value {
+    const { b } = this;
+    return bytes === 0 ? address : b.add(address, b.constant(bytes), widthOf(this.bits));
+  }
+
   // Operands.
 
   /** The operand, whatever stands above its bits. */

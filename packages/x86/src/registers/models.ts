@@ -16,7 +16,7 @@ const SILVERMONT = [
   ...CORE2, 'popcnt', 'rdtscp', 'movbe', 'tsc_deadline_timer', 'tsc_adjust', 'smep', 'erms', 'prefetchw', 'arat',
 ] as const; // biome-ignore format: one list
 const HASWELL = [
-  ...NEHALEM, 'movbe', 'tsc_deadline_timer', 'fsgsbase', 'tsc_adjust', 'bmi1', 'smep', 'erms', 'lzcnt', 'arat', 'spec_ctrl',
+  ...NEHALEM, 'movbe', 'tsc_deadline_timer', 'fsgsbase', 'tsc_adjust', 'bmi1', 'smep', 'erms', 'lzcnt', 'arat', 'spec_ctrl', 'pred_cmd',
 ] as const; // biome-ignore format: one list
 const SKYLAKE = [...HASWELL, 'smap', 'clflushopt', 'prefetchw'] as const;
 const ICELAKE = [...SKYLAKE, 'umip', 'arch_capabilities'] as const;
@@ -30,9 +30,9 @@ const AMD10 = [
   'constant_tsc',
   'keeps-null-base',
 ] as const;
-const AMD15 = [...AMD10, 'ibpb'] as const;
+const AMD15 = [...AMD10, 'ibpb', 'pred_cmd'] as const;
 const ZEN2 = [
-  'amd', ...BASE, 'popcnt', 'rdtscp', 'pdpe1gb', 'lzcnt', 'prefetchw', 'constant_tsc', 'ibpb', 'movbe', 'fsgsbase',
+  'amd', ...BASE, 'popcnt', 'rdtscp', 'pdpe1gb', 'lzcnt', 'prefetchw', 'constant_tsc', 'ibpb', 'pred_cmd', 'movbe', 'fsgsbase',
   'bmi1', 'smep', 'smap', 'clflushopt', 'umip', 'arat', 'nscb',
 ] as const; // biome-ignore format: one list
 
@@ -50,6 +50,7 @@ const COMMON = [
 const AMD_MORE = [
   'SYSRET sets the attributes of SS as Intel’s CPUs do.',
   'SYSCALL and SYSRET in compatibility mode are #UD, as on Intel’s CPUs.',
+  'The events of retired branches leave out interrupts and exceptions, which AMD’s CPUs count among them.',
   '3DNow!, SSE4a, XOP, FMA4, LWP and IBS are hidden and absent.',
 ] as const;
 

@@ -195,6 +195,15 @@ export const msrs: Rows = {
     needs: 'spec_ctrl',
     fields: { BITS: field([2, 0], 'IBRS, STIBP, SSBD.'), ...mustBe0([63, 3]) },
   }),
+  PRED_CMD: stored(0x49, 'Prediction command: bit 0 is IBPB, a barrier. Written only.', 0n, {
+    needs: 'pred_cmd',
+    read: 'never',
+    fields: { IBPB: field(0, 'Barrier: by the model of prediction (events.ts), one branch behind it is mispredicted.', 'zero'), ...mustBe0([63, 1]) },
+    wrote: (vcpu, written) => {
+      if ((written & 1n) !== 0n) vcpu.emit('branch-miss');
+    },
+    source: 'SDM volume 4, table 2-2, IA32_PRED_CMD',
+  }),
   BIOS_SIGN_ID: slot('Revision of the microcode, in the upper half.', 0n, {
     at: msr(0x8b),
     ...supervisor,

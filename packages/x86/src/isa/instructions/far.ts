@@ -1,13 +1,13 @@
 /**
  * Far transfers, interrupts by instruction, system calls and segment registers: what reads descriptors. Helpers do it (isa/calls.ts); a far transfer is a branch
- * that is taken, as the event "branch instructions retired" has it (SDM volume 3, 20.2.1.2: far branches are counted).
+ * of its own kind: the event "branch instructions retired" counts it (SDM volume 3, 20.2.1.2), those of near branches do not.
  */
 import type { Signal, Value } from '@countervisor/contract';
 import { setFlags } from '../flags.ts';
 import { type Body, widthOf, zext } from '../operands.ts';
 import { type More, type Row, row } from '../row.ts';
 
-const far: readonly Signal[] = ['branch', 'taken'];
+const far: readonly Signal[] = ['branch', 'far'];
 const legacy: More = { only: 'legacy' };
 
 const go = (x: Body): void => x.b.jump(x.get('TARGET'));
@@ -70,7 +70,7 @@ function into(x: Body): void {
   const { b } = x;
   b.when(b.get('OF'), () => {
     x.attempt('interrupt', b.constant(4), b.constant(b.next), b.constant(1));
-    for (const signal of ['branch', 'taken', 'exception'] as const) b.emit(signal);
+    for (const signal of ['branch', 'far', 'exception'] as const) b.emit(signal);
     go(x);
   });
 }
@@ -159,10 +159,10 @@ const inProtected: More = { only: 'protected' };
 export const transfers: readonly Row[] = [
   row('JMP far', 'EA', 'Ap', 'branch', jumpFar, { ...legacy, signals: far }),
   row('JMP far', 'FF /5', 'Mp', 'branch', jumpFar, { signals: [...far, 'load'] }),
-  row('CALL far', '9A', 'Ap', 'branch', callFar, { ...legacy, signals: [...far, 'call', 'store'] }),
-  row('CALL far', 'FF /3', 'Mp', 'branch', callFar, { signals: [...far, 'call', 'load', 'store'] }),
-  row('RET far', 'CB', '', 'branch', returnFar, { signals: [...far, 'return', 'load'] }),
-  row('RET far', 'CA', 'Iw', 'branch', returnFar, { signals: [...far, 'return', 'load'] }),
+  row('CALL far', '9A', 'Ap', 'branch', callFar, { ...legacy, signals: [...far, 'store'] }),
+  row('CALL far', 'FF /3', 'Mp', 'branch', callFar, { signals: [...far, 'load', 'store'] }),
+  row('RET far', 'CB', '', 'branch', returnFar, { signals: [...far, 'load'] }),
+  row('RET far', 'CA', 'Iw', 'branch', returnFar, { signals: [...far, 'load'] }),
   row('LES', 'C4', 'Gv= Mp', 'system', loadFar(0), legacy),
   row('LDS', 'C5', 'Gv= Mp', 'system', loadFar(3), legacy),
   row('LSS', '0F B2', 'Gv= Mp', 'system', loadFar(2)),

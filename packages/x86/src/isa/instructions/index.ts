@@ -4,6 +4,7 @@ import { atomic } from './atomic.ts';
 import { bits } from './bits.ts';
 import { branches } from './branch.ts';
 import { transfers } from './far.ts';
+import { float } from './float.ts';
 import { integer } from './integer.ts';
 import { moving } from './move.ts';
 import { shift } from './shift.ts';
@@ -20,4 +21,5 @@ export const rows: readonly Row[] = [
   ...branches,
   ...transfers,
   ...system,
+  ...float,
 ];
