@@ -28,6 +28,9 @@ void set_gate(unsigned vector, u64 entry, unsigned selector, unsigned type_dpl_p
 }
 
 void exceptions_on(void) {
+  // The firmware leaves the board's timer interrupting.
+  out8(0x21, 0xff);
+  out8(0xa1, 0xff);
   u64 at = (u64)&task;
   gdt[1] = 0x00af9b000000ffff;
   gdt[2] = 0x00cf93000000ffff;

@@ -140,7 +140,10 @@ export function take(vcpu: Vcpu, exception: Exception): void {
     what = both === 'double' ? named('#DF', 0n, undefined) : second;
   }
   vcpu.set('RIP', vcpu.get('TARGET'));
-  if (vcpu.get('SHADOW') !== NO_SHADOW) vcpu.set('SHADOW', NO_SHADOW);
+  if (vcpu.get('SHADOW') !== NO_SHADOW) {
+    vcpu.set('SHADOW', NO_SHADOW);
+    vcpu.set('SHADOW_SINCE', 0n);
+  }
 }
 
 /** A fault while a double fault is delivered: the board resets the machine. */

@@ -211,6 +211,12 @@ export function wakes(view: View): boolean {
   return (view.get('SYSTEM_FLAGS') & IF) !== 0n && pending(view) >= 0;
 }
 
+/** Notes when something that lasts for one instruction was first seen: from then on `boundary` is a deadline. */
+function note(vcpu: Vcpu, since: 'SHADOW_SINCE' | 'STEP_SINCE'): void {
+  vcpu.set(since, vcpu.now + 1n);
+  vcpu.changed('interrupts');
+}
+
 /** Shadows and single steps last for one instruction: the first look at one notes when, the next one ends it. */
 export function latchBoundary(vcpu: Vcpu): void {
   const shadow = vcpu.get('SHADOW');
@@ -219,10 +225,10 @@ export function latchBoundary(vcpu: Vcpu): void {
     if (shadow !== vcpu.get('RIP') || (since !== 0n && vcpu.now >= since)) {
       vcpu.set('SHADOW', NO_SHADOW);
       vcpu.set('SHADOW_SINCE', 0n);
-    } else if (since === 0n) vcpu.set('SHADOW_SINCE', vcpu.now + 1n);
+    } else if (since === 0n) note(vcpu, 'SHADOW_SINCE');
   }
   const stepping = (vcpu.get('SYSTEM_FLAGS') & 0x100n) !== 0n;
-  if (stepping && vcpu.get('STEP_SINCE') === 0n) vcpu.set('STEP_SINCE', vcpu.now + 1n);
+  if (stepping && vcpu.get('STEP_SINCE') === 0n) note(vcpu, 'STEP_SINCE');
 }
 
 /** Cycles at which `latchBoundary` has to look again; `undefined`: nothing lasts. */
