@@ -91,6 +91,7 @@ gdt_pointer:
 
   .section .bss.tables, "aw", @nobits
   .balign 4096
+  .globl tables
 tables:
   .skip 6 * 4096
 
