@@ -63,6 +63,16 @@ const EXCUSES: readonly Excuse[] = [
     why: 'AMD changes RFLAGS even where an exception is not masked, which Intel does not',
   },
   {
+    rows: /^F[A-Z0-9]+( |$)/,
+    oracles: ['qemu'],
+    when: (_i, { state }, theirs) =>
+      ((theirs.state?.[0] ?? 0x3f) & 0x3f) !== 0x3f ||
+      ((theirs.state?.[1] ?? 3) & 3) !== 3 ||
+      ((state?.[2] ?? 0) & 0x40) !== 0,
+    part: 'all',
+    why: 'QEMU models neither x87 exceptions that are not masked nor stack faults, and rounds loads to the precision in force',
+  },
+  {
     rows: /^FPREM/,
     oracles: ['qemu', 'native'],
     when: (_i, { state }) => ((state?.[3] ?? 0) & 4) !== 0,
@@ -70,18 +80,18 @@ const EXCUSES: readonly Excuse[] = [
     why: 'how far a partial remainder goes is left to the processor',
   },
   {
+    rows: /^FSCALE/,
+    oracles: ['qemu'],
+    when: (_i, { state }) => ((state?.[41] ?? 0) & 0x7f) === 0x7f && state?.[40] === 0xff,
+    part: 'x87',
+    why: 'QEMU takes the other NaN of two, and does not scale what is beyond the range',
+  },
+  {
     rows: /^FSTP? .STi/,
     oracles: ['qemu'],
     when: () => true,
     part: 'x87',
     why: 'QEMU leaves a register that is stored to empty',
-  },
-  {
-    rows: /^F[A-Z0-9]+( |$)/,
-    oracles: ['qemu'],
-    when: (_i, { state }, theirs) => ((theirs.state?.[0] ?? 0x3f) & 0x3f) !== 0x3f || ((state?.[2] ?? 0) & 0x40) !== 0,
-    part: 'all',
-    why: 'QEMU models neither x87 exceptions that are not masked nor stack faults',
   },
   {
     rows: /^FLDCW/,

@@ -95,6 +95,8 @@ export function x86InstancesOf({ cases }: X86Answered): ReadonlyMap<string, numb
 const BEYOND_QEMU: readonly (readonly [names: RegExp, points: readonly string[]])[] = [
   [/^(JMP|CALL|RET|F[A-Z0-9]+)( |$)/, ['raise']],
   [/^FU?COMIP?$/, ['OF', 'SF', 'AF']],
+  // Nothing of these shows but the status word.
+  [/^(FI?COM|FUCOM|FTST|FXAM|FNCLEX|FLDCW|FSTP? .STi.)( |$)/, ['call x87']],
 ];
 
 export interface X86Missed {

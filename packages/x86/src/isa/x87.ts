@@ -158,7 +158,11 @@ class Fpu {
     const over = (usual.flags & FLAG.OE) !== 0 && !this.#masks(FLAG.OE);
     if (!under && !over) return this.took(usual);
     this.raise(under ? FLAG.UE : FLAG.OE);
-    return this.took(round({ ...x, power: x.power + (under ? WRAP : -WRAP) }, precision, EXTENDED.bits, this.mode));
+    const wrapped = round({ ...x, power: x.power + (under ? WRAP : -WRAP) }, precision, EXTENDED.bits, this.mode);
+    // FSCALE can go further than that.
+    if ((wrapped.flags & FLAG.OE) !== 0) return this.took({ ...wrapped, value: infinity(x.sign), up: true });
+    if (under && wrapped.tiny) return this.took({ ...wrapped, value: zeroOf(x.sign), up: false });
+    return this.took(wrapped);
   }
   /** A result for memory. */
   stored(x: Exact, format: Format): Extended {
@@ -414,7 +418,7 @@ function remainder(f: Fpu, nearest: boolean): void {
   else if (bad) result = invalid(f);
   else if (b === 'infinity' || a === 'zero') {
     f.code(0);
-    result = x;
+    result = roundExact(exactOf(x));
   } else {
     const [p, q] = [exactOf(x), exactOf(y)];
     const apart = p.power + length(p.integer) - (q.power + length(q.integer));

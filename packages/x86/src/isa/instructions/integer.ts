@@ -241,7 +241,8 @@ const decimal =
     const { b } = x;
     const base = x.i.operands.length === 0 ? b.constant(0) : x.unsigned(0);
     if (kind === DECIMAL.AAM) b.when(b.eq(base, b.constant(0)), () => x.raise('#DE'));
-    const all = x.call('decimal', b.constant(kind), x.register(0, 16), x.call('flags'), base);
+    const before = kind < DECIMAL.AAM ? x.call('flags') : b.constant(0);
+    const all = x.call('decimal', b.constant(kind), x.register(0, 16), before, base);
     x.call('set-flags', b.shr(all, b.constant(32)), b.constant(mask));
     x.setRegister(0, 16, all);
   };
