@@ -20,6 +20,8 @@ const w = new World({
     'one.mjs': extension('one'),
     'two.mjs': extension('two'),
     'second.mjs': extension('second', "after: ['one']").replace('0x90', '0x91'),
+    'known.mjs': `${extension('known')}
+export const conformance = { manual: { registers: { KNOWN: { levels: ['kernel', 'kernel'], reset: 5n, plain: 0xffff_ffff_ffff_ffffn } } } };`,
     'far.mjs': extension('far').replace("extends: 'template'", "extends: 'x99'"),
     'empty.mjs': 'export const nothing = 1;',
     'node_modules/@third/party/package.json': manifest('@third/party', { countervisor: { extends: 'template' } }),
@@ -68,6 +70,21 @@ describe('--extension', () => {
     expect(code).toBe(5);
     expect(err).toContain('template with one and two is refused: one problem in its tables.');
     expect(err).toContain('TWO (two) and ONE (one) are both at control 0x90');
+  });
+
+  it('is proved with the architecture, by facts of its own', async () => {
+    const prove = (...flags: string[]) => w.run('conformance', 'template', '-g', 'registers', '--tap', ...flags);
+    const [plain, without, known] = [
+      await prove(),
+      await prove('--extension', './one.mjs'),
+      await prove('--extension', './known.mjs'),
+    ];
+    expect([plain.code, without.code, known.code]).toEqual([0, 1, 0]);
+    expect(without.out).toMatch(/^not ok .*the manual tells of every register/m);
+    expect(without.out).toContain('ONE is in the manual');
+    // Its rows are checked like any other.
+    expect(plain.out).not.toContain('KNOWN');
+    expect(known.out.match(/^ok .*KNOWN/gm)?.length).toBeGreaterThan(3);
   });
 
   it('decides the architecture where nothing else does', async () => {

@@ -5,7 +5,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { Arch, Extension } from '@countervisor/contract';
+import type { Arch, Conformance, Extension, ExtensionConformance, Manual } from '@countervisor/contract';
 import { extendArch } from '@countervisor/core';
 import { UnsupportedError, UsageError } from './exit.ts';
 import { manifestOf, moduleOf } from './find.ts';
@@ -50,16 +50,57 @@ async function moduleAt(io: Io, what: string): Promise<Readonly<Record<string, u
   return moduleOf(path, manifest, typeof manifest.name === 'string' ? manifest.name : what);
 }
 
+interface Package {
+  readonly extension: Extension;
+  /** An export `conformance` with facts. */
+  readonly facts: ExtensionConformance['manual'];
+}
+
 /** @throws UsageError for what is not there, UnsupportedError for what exports no extension */
-async function extensionAt(io: Io, what: string): Promise<Extension> {
+async function packageAt(io: Io, what: string): Promise<Package> {
   const module = await moduleAt(io, what);
   const extension = module.extension ?? module.default;
-  if (typeof extension === 'object' && extension !== null) return extension as Extension;
+  const facts = (module.conformance as Partial<ExtensionConformance> | undefined)?.manual ?? {};
+  if (typeof extension === 'object' && extension !== null) return { extension: extension as Extension, facts };
   throw new UnsupportedError(
     'CV_EXTENSION_EMPTY',
     `${what} exports no extension.`,
     "It must export what defineExtension returns, as 'extension' or as default.",
   );
+}
+
+/** One after another: their errors then come in the same order every time. */
+async function packages(io: Io, { extension: named = [] }: ExtensionFlags): Promise<Package[]> {
+  const found: Package[] = [];
+  for (const what of named) found.push(await packageAt(io, what));
+  return found;
+}
+
+/** The manual's facts with those of what was added. */
+function manualWith(manual: Manual, facts: ExtensionConformance['manual']): Manual {
+  return {
+    ...manual,
+    registers: { ...manual.registers, ...facts.registers },
+    controls: { ...manual.controls, ...facts.controls },
+    events: { ...manual.events, ...facts.events },
+    order: [...manual.order, ...(facts.order ?? [])],
+    carried: [...manual.carried, ...(facts.carried ?? [])],
+    calls: [...manual.calls, ...(facts.calls ?? [])],
+  };
+}
+
+/** What the conformance kit tests, with the extensions that were asked for. */
+export async function subjectWithExtensions(
+  io: Io,
+  flags: ExtensionFlags,
+  subject: { readonly arch: Arch; readonly kit: Conformance },
+): Promise<{ readonly arch: Arch; readonly kit: Conformance }> {
+  const found = await packages(io, flags);
+  if (found.length === 0) return subject;
+  const { kit } = subject;
+  const manual = kit.manual && found.reduce((all, { facts }) => manualWith(all, facts), kit.manual);
+  const arch = extendArch(subject.arch, ...found.map(({ extension }) => extension));
+  return { arch, kit: { ...kit, ...(manual && { manual }) } };
 }
 
 /**
@@ -71,9 +112,7 @@ export async function withExtensions<Flags extends ExtensionFlags>(
   flags: Flags,
   choose: (flags: Flags) => Promise<Arch>,
 ): Promise<Arch> {
-  const extensions: Extension[] = [];
-  // One after another: their errors then come in the same order every time.
-  for (const what of flags.extension ?? []) extensions.push(await extensionAt(io, what));
+  const extensions = (await packages(io, flags)).map(({ extension }) => extension);
   const [first] = extensions;
   if (first === undefined) return choose(flags);
   const theirs = typeof first.extends === 'string' && flags.arch === undefined ? { arch: first.extends } : {};

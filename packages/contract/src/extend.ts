@@ -3,6 +3,7 @@
  * order, and core refuses by name what does not fit together.
  */
 import type { Arch, CONTRACT } from './arch.ts';
+import type { Manual } from './conformance.ts';
 import type { CpuFeature, CpuRow, CpuSetting } from './cpu.ts';
 import type { HypercallService } from './hypercall.ts';
 import type { Personality } from './personality.ts';
@@ -75,6 +76,11 @@ export interface Extension<
   readonly services?: Readonly<Record<string, HypercallService>>;
   readonly platforms?: Readonly<Record<string, Platform>>;
   readonly personalities?: Readonly<Record<string, Personality<NoInfer<R | BR>>>>;
+}
+
+/** What a package gives the conformance kit beside its extension: the facts of what it adds, written apart from its tables. */
+export interface ExtensionConformance {
+  readonly manual: Partial<Pick<Manual, 'registers' | 'controls' | 'events' | 'order' | 'carried' | 'calls'>>;
 }
 
 /** Hands back the extension; the architecture is there for the editor, which underlines a misspelt register, level, group or cause of either. */

@@ -20,7 +20,14 @@ export type { CpuFeature, CpuModel, CpuRow, CpuSetting } from './cpu.ts';
 export type * from './devicetree.ts';
 export { ELF_MACHINES, elfMachine } from './elf.ts';
 export * from './error.ts';
-export { type CpuAddition, defineExtension, type Extension, type Placed, type SwitchAddition } from './extend.ts';
+export {
+  type CpuAddition,
+  defineExtension,
+  type Extension,
+  type ExtensionConformance,
+  type Placed,
+  type SwitchAddition,
+} from './extend.ts';
 export { family } from './family.ts';
 export type { HypercallConvention, HypercallService, Hypercalls } from './hypercall.ts';
 export type {

@@ -99,6 +99,8 @@ export class Engine<V extends Running = Running> {
   pageMode = 0;
   /** Where control arrives so often, the stepper stops when it hunts for hot code: at `reached`. */
   hunting = false;
+  /** Has translated code led to PC, which it does not have? */
+  led = false;
   /** More arrivals than this make it hot. */
   hot = 300;
   reached: Insn | undefined;

@@ -32,9 +32,9 @@ export function step(x: Engine, budget: number): number {
   let hi = m[pcAt + 1] as number;
   /** The page of `lo` and `hi`, while nothing can have changed it. */
   let page: CodePage | undefined;
-  /** Does control arrive here from somewhere else? Where an activation begins is no such place: that may be anywhere. */
+  /** Does control arrive here from somewhere else? Where an activation begins may be anywhere, unless translated code led there. */
   let head = hunting;
-  let arrivals = 0;
+  let arrivals = x.led ? 1 : 0;
   while (used < budget) {
     if (page === undefined) {
       head = hunting;
@@ -70,6 +70,7 @@ export function step(x: Engine, budget: number): number {
         x.reached = insn;
         return used;
       }
+      x.led = false;
     }
     const atLo = lo;
     const atHi = hi;

@@ -2,6 +2,7 @@
  * The second back end: hot code as WebAssembly, the rest in the stepper. It runs a vCPU exactly as `step` does: the same instructions, counts and
  * stops. Whatever translated code cannot do, or not now, it leaves to the stepper, before anything of that instruction has happened.
  */
+import type { CompiledRegister } from '../load/compile.ts';
 import { CONTROL, JUMP_BITS, JUMP_ENTRY, PAGE } from '../memory/layout.ts';
 import { SIGNAL_INDEX } from '../pmu/classes.ts';
 import type { CodePage, Insn } from './code.ts';
@@ -10,6 +11,7 @@ import { step } from './stepper.ts';
 import { discover } from './wasm/blocks.ts';
 import { encodeDispatcher, REGION_TYPE } from './wasm/dispatch.ts';
 import { encodeModule } from './wasm/encode.ts';
+import { NARROW } from './wasm/lazy.ts';
 import { emitRegion, REASON } from './wasm/region.ts';
 
 /** Regions that are kept; each is a module and an instance, some 30 KB. */
@@ -25,6 +27,7 @@ interface Live {
   readonly hostPage: number;
   readonly context: number;
   readonly entries: ReadonlySet<bigint>;
+  readonly blocks: ReadonlyMap<bigint, number>;
   readonly owner: PageRecord;
   /** When it was last looked up: a number that grows. */
   used: number;
@@ -41,6 +44,11 @@ interface PageRecord {
 }
 
 const PER_INSTRUCTION = (1 << SIGNAL_INDEX.instruction) | (1 << SIGNAL_INDEX.cycle);
+
+/** Registers of few bits that are not always 0 are flags. */
+function isFlag(register: CompiledRegister | undefined): boolean {
+  return register !== undefined && (register.mask & ~register.zero) >> BigInt(NARROW) === 0n;
+}
 
 export interface TranslatorCounts {
   /** Units that translated code ran, and regions made, dropped and alive. */
@@ -91,8 +99,10 @@ export class Translator {
       const left = budget - used - kept;
       if (this.#dispatch !== undefined) {
         const reason = left > 0 ? this.#enter(left, counting) : REASON.budget;
-        used += left > 0 ? left - this.#rest : 0;
+        const done = left > 0 ? left - this.#rest : 0;
+        used += done;
         if (used >= budget) return used;
+        x.led = reason === REASON.chain && done > 0;
         if (reason === REASON.step) {
           x.hunting = false;
           const one = step(x, 1);
@@ -164,6 +174,11 @@ export class Translator {
     }
     let live = record.live.get(context);
     if (live === undefined || !live.entries.has(head.pc)) {
+      // A block that it has, but no entry: one of its loops will come to one, unless its own jumps lead here.
+      if (live?.blocks.has(head.pc) && !x.led) {
+        head.heat = Math.min(0, x.hot);
+        return;
+      }
       if (!this.#patient(record, head)) return;
       live = this.#translate(record, page, head, context, counting);
       if (live === undefined || !live.entries.has(head.pc)) {
@@ -196,15 +211,17 @@ export class Translator {
     const { layout, wasm, buffer } = x.memory;
     // The key of a region has the host page's offset in a signed word, and the context below it.
     if (x.pageHost >= 2 ** 31 || context >= PAGE) return undefined;
-    const seeds = page.flatMap((insn, slot) =>
-      insn !== undefined && (insn.heat > Math.max(0, x.hot >> 3) || insn === head) ? [slot] : [],
-    );
+    const warm = Math.max(0, x.hot >> 3);
+    const seeds = page.flatMap((insn, slot) => (insn !== undefined && insn.heat > warm && insn !== head ? [slot] : []));
+    seeds.sort((a, b) => (page[b] as Insn).heat - (page[a] as Insn).heat);
+    seeds.unshift(page.indexOf(head));
     const region = discover(x, page, head.pc & ~0xfffn, seeds);
     if (region === undefined || region.entries.length === 0) return undefined;
     const body = emitRegion(region, {
       pcName: x.arch.pc.name,
       pcOffset: x.arch.pc.id * 8,
       offsetOf: (name) => (x.arch.byName.get(name)?.id as number) * 8,
+      isFlag: (name) => isFlag(x.arch.byName.get(name)),
       grainBits: x.grainBits,
       counts: layout.counts,
       signals: layout.signals,
@@ -222,6 +239,7 @@ export class Translator {
       hostPage: x.pageHost / PAGE,
       context,
       entries: new Set(region.entries.map((id) => region.blocks[id]?.pc as bigint)),
+      blocks: region.byPc,
       owner: record,
       used: this.#clock,
     };

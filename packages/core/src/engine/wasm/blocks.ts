@@ -10,6 +10,7 @@ import type { Engine } from '../engine.ts';
 import { lift } from '../lift.ts';
 import { output } from '../tidy.ts';
 import { isInline } from './memory.ts';
+import { type Shape, shape } from './shape.ts';
 
 /** One instruction of a block. */
 export interface Piece {
@@ -34,7 +35,11 @@ export interface Block {
 export interface Region {
   readonly blocks: readonly Block[];
   readonly byPc: ReadonlyMap<bigint, number>;
-  /** Ids of the blocks at which control may arrive from elsewhere. */
+  readonly shapes: readonly Shape[];
+  /**
+   * Ids of the blocks at which control may arrive from elsewhere: where it was seen to, behind calls, behind what the stepper performs, and at the
+   * head of every loop, so that whoever steps in a region soon is at one.
+   */
   readonly entries: readonly number[];
   /** Does it jump to addresses that only the run knows? */
   readonly dynamic: boolean;
@@ -120,8 +125,19 @@ const targets = (ops: readonly Op[]): bigint[] =>
     return op.op === 'jump' && op.to.kind === 'constant' ? [op.to.value] : [];
   });
 
-/** The region of a page that these slots lead to; `undefined` when no instruction of it can be performed. */
-export function discover(x: Engine, page: CodePage, first: bigint, seeds: Iterable<number>): Region | undefined {
+function headers(shapes: readonly Shape[], into: Set<number>): void {
+  for (const one of shapes) {
+    if (one.kind === 'block') continue;
+    into.add(one.header);
+    headers(one.body, into);
+  }
+}
+
+/**
+ * The region of a page that these slots lead to; `undefined` when no instruction of it can be performed. Of the slots the first is an entry, and
+ * whichever no other leads to.
+ */
+export function discover(x: Engine, page: CodePage, first: bigint, seeds: readonly number[]): Region | undefined {
   const grain = BigInt(x.grainBits);
   const slotOf = (pc: bigint): number | undefined => {
     const at = pc - first;
@@ -151,8 +167,7 @@ export function discover(x: Engine, page: CodePage, first: bigint, seeds: Iterab
     leaders.add(slot);
     work.push(slot);
   };
-  for (const slot of seeds) lead(page[slot] === undefined ? undefined : slot, true);
-  for (let start = work.pop(); start !== undefined; start = work.pop()) {
+  const walkFrom = (start: number): void => {
     let slot: number | undefined = start;
     for (let length = 0; slot !== undefined && !walked.has(slot); length++) {
       if (length === LONGEST) {
@@ -178,6 +193,14 @@ export function discover(x: Engine, page: CodePage, first: bigint, seeds: Iterab
       }
       slot = next;
     }
+  };
+  const walk = (): void => {
+    for (let start = work.pop(); start !== undefined; start = work.pop()) walkFrom(start);
+  };
+  for (const slot of seeds) {
+    if (page[slot] === undefined || (slot !== seeds[0] && walked.has(slot))) continue;
+    lead(slot, true);
+    walk();
   }
 
   const heads = [...leaders].filter((slot) => pieces.get(slot) !== undefined).sort((a, b) => a - b);
@@ -207,6 +230,12 @@ export function discover(x: Engine, page: CodePage, first: bigint, seeds: Iterab
     const successors = [...new Set(to.map((pc) => byPc.get(pc)).filter((id) => id !== undefined))];
     return { id, slot: head, pc: (page[head] as Insn).pc, pieces: list, end, next, successors };
   });
-  const entered = heads.flatMap((slot, id) => (entries.has(slot) ? [id] : []));
-  return { blocks, byPc, entries: entered, dynamic };
+  const entered = new Set(heads.flatMap((slot, id) => (entries.has(slot) ? [id] : [])));
+  const shapes = shape(
+    blocks.map(({ id }) => id),
+    (id) => (blocks[id] as Block).successors,
+    entered,
+  );
+  headers(shapes, entered);
+  return { blocks, byPc, shapes, entries: [...entered].sort((a, b) => a - b), dynamic };
 }
