@@ -19,7 +19,7 @@ describeWith(['qemu', 'gcc'], `x86 against QEMU, seed ${SEED}`, () => {
   let answered: X86Answered;
   beforeAll(() => {
     answered = askX86(SEED, INSTANCES);
-  });
+  }, 120_000);
 
   it(`tries every row that a user program can show, ${INSTANCES} times`, () => {
     const counts = x86InstancesOf(answered);
