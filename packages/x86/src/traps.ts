@@ -4,6 +4,7 @@
  */
 import type { Access, Cause, Exception, Outcome, Trap, TrapGroup, Vcpu, View } from '@countervisor/contract';
 import { isAmd } from './features.ts';
+import { cr4Bits } from './registers/control.ts';
 import { cpuid } from './registers/identity.ts';
 import { MOST_GENERAL, perfmon } from './registers/perfmon.ts';
 import type { Level } from './registers/row.ts';
@@ -23,6 +24,9 @@ export const PROCBASED = {
   MOV_DR_EXITING: 0x80_0000n,
   USE_MSR_BITMAPS: 0x1000_0000n,
 } as const;
+
+/** CR4.LA57. */
+const LA57 = 0x1000n;
 
 /** The counter, or other numbered register, that an access is about: the last number in its name. */
 function numberOf(access: Access): number {
@@ -91,14 +95,21 @@ export const trapGroups: Readonly<Record<string, Group>> = {
     source: 'single step on branches is not modelled',
   },
   LA57: {
-    when: (view, access) => view.cpu.identity.LA57 === 1n && ((access.write ?? 0n) & 0x1000n) !== 0n,
+    // With bits that this CPU does not have either, the write is #GP as ever.
+    when: (view, access) =>
+      view.cpu.identity.LA57 === 1n &&
+      ((access.write ?? 0n) & LA57) !== 0n &&
+      ((access.write ?? 0n) & ~(cr4Bits(view) | LA57)) === 0n,
     on: 'write',
     at: GUEST,
     cause: 'unmodelled',
     source: 'five-level paging is not modelled',
   },
   APIC_MOVE: {
-    when: (_view, access) => ((access.write ?? 0n) & 0xf_ffff_ffff_f000n) !== 0xfee0_0000n,
+    // With bits that are reserved, the write is #GP as ever.
+    when: (_view, access) =>
+      ((access.write ?? 0n) & 0xf_ffff_ffff_f000n) !== 0xfee0_0000n &&
+      ((access.write ?? 0n) & 0xfff0_0000_0000_06ffn) === 0n,
     on: 'write',
     at: GUEST,
     cause: 'unmodelled',

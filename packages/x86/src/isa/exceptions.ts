@@ -160,19 +160,17 @@ export const faults = {
     return { kind: '#UD' };
   },
   /** RDMSR, WRMSR and RDPMC of what is not there are #GP; control and debug registers without a name are #UD. */
-  register(
-    _view: View,
-    access: { readonly space: string; readonly index: number; readonly write: boolean },
-  ): Exception {
+  register(view: View, access: { readonly space: string; readonly index: number; readonly write: boolean }): Exception {
     const { space, index } = access;
-    const nameless = (space === 'cr' && ![0, 2, 3, 4, 8].includes(index)) || (space === 'dr' && index > 7);
+    const aliases = space === 'dr' && (index === 4 || index === 5) && view.field('CR4', 'DE') === 1n;
+    const nameless = (space === 'cr' && ![0, 2, 3, 4, 8].includes(index)) || (space === 'dr' && index > 7) || aliases;
     return nameless ? { kind: '#UD' } : { kind: '#GP', syndrome: 0n };
   },
   alignment(_view: View, address: bigint): Exception {
     return { kind: '#AC', syndrome: 0n, address };
   },
-  /** Nobody answers: what a board of this kind makes a machine check of, if anything. Core has said so by name. */
-  bus(_view: View, address: bigint, _physical: bigint, _kind: AccessKind): Exception {
-    return { kind: '#MC', address };
+  /** A PC's bus reads as ones where nobody answers, and loses writes; core has said so by name. Code that is not there is a machine check. */
+  bus(_view: View, address: bigint, _physical: bigint, kind: AccessKind): Exception | undefined {
+    return kind === 'fetch' ? { kind: '#MC', address } : undefined;
   },
 } as const;

@@ -2,9 +2,9 @@
 import type { Vcpu } from '@countervisor/contract';
 import { isAmd } from '../features.ts';
 import { attempt, type Draft, Faulted } from './draft.ts';
-import { FLAG, goTo } from './interrupts.ts';
+import { FLAG, goTo, offsetOf } from './interrupts.ts';
 import { isCanonical } from './mmu.ts';
-import { AR, isLong, isNull, isProtected } from './segments.ts';
+import { AR, is64, isLong, isNull, isProtected } from './segments.ts';
 
 /** A flat segment that no descriptor table is asked for. */
 function flat(draft: Draft, name: 'CS' | 'SS', selector: bigint, level: bigint, long: boolean): void {
@@ -17,9 +17,27 @@ function flat(draft: Draft, name: 'CS' | 'SS', selector: bigint, level: bigint, 
   draft.set(`${name}_AR`, type | AR.s | (level << 5n) | AR.p | AR.g | size);
 }
 
-const enabled = (draft: Draft): void => {
+/** EFER.SCE, and 64-bit mode: outside it Intel's CPUs have neither instruction, AMD's have both in protected mode. */
+function enabled(draft: Draft): void {
   if ((draft.get('EFER') & 1n) === 0n) throw new Faulted('#UD');
-};
+  if (!is64(draft) && !isAmd(draft.vcpu)) throw new Faulted('#UD');
+}
+
+/** Behind SYSCALL and SYSRET, TF counts as it is then: the trap comes before the next instruction, or not at all. */
+function setFlags(draft: Draft, flags: bigint): void {
+  draft.set('RFLAGS', flags);
+  draft.set('STEP_SINCE', (flags & FLAG.TF) === 0n ? 0n : 1n);
+}
+
+/** AMD's CPUs in legacy protected mode: EIP from STAR, and RFLAGS is not saved (APM volume 3, SYSCALL). */
+function legacyCall(draft: Draft, selector: bigint, star: bigint, next: bigint): void {
+  draft.set('RCX', offsetOf(draft, next));
+  flat(draft, 'CS', selector, 0n, false);
+  flat(draft, 'SS', selector + 8n, 0n, false);
+  draft.set('CPL', 0n);
+  draft.set('RFLAGS', draft.get('RFLAGS') & ~(FLAG.VM | FLAG.IF | FLAG.RF));
+  goTo(draft, star & 0xffff_ffffn);
+}
 
 export function syscall(vcpu: Vcpu, next: bigint): bigint {
   return attempt(vcpu, (draft) => {
@@ -27,13 +45,18 @@ export function syscall(vcpu: Vcpu, next: bigint): bigint {
     const star = draft.get('STAR');
     const flags = draft.get('RFLAGS');
     const selector = (star >> 32n) & 0xfffcn;
-    draft.set('RCX', next);
+    if (!isLong(draft)) {
+      legacyCall(draft, selector, star, next);
+      return;
+    }
+    const to = draft.get(is64(draft) ? 'LSTAR' : 'CSTAR');
+    draft.set('RCX', offsetOf(draft, next));
     draft.set('R11', flags & ~FLAG.RF);
     flat(draft, 'CS', selector, 0n, true);
     flat(draft, 'SS', selector + 8n, 0n, true);
     draft.set('CPL', 0n);
-    draft.set('RFLAGS', flags & ~draft.get('SFMASK') & ~FLAG.RF);
-    goTo(draft, draft.get('LSTAR'));
+    setFlags(draft, flags & ~draft.get('SFMASK') & ~FLAG.RF);
+    goTo(draft, to);
   });
 }
 
@@ -52,7 +75,8 @@ export function sysret(vcpu: Vcpu, size: bigint): bigint {
     flat(draft, 'CS', (wide ? selector + 16n : selector) | 3n, 3n, wide);
     flat(draft, 'SS', (selector + 8n) | 3n, 3n, false);
     draft.set('CPL', 3n);
-    draft.set('RFLAGS', (draft.get('R11') & RETURNED) | 2n);
+    const flags = isLong(draft) ? draft.get('R11') & RETURNED : draft.get('RFLAGS') | FLAG.IF;
+    setFlags(draft, flags | 2n);
     goTo(draft, wide ? target : target & 0xffff_ffffn);
   });
 }

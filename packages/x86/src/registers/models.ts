@@ -21,6 +21,7 @@ const HASWELL = [
 const SKYLAKE = [...HASWELL, 'smap', 'clflushopt', 'prefetchw'] as const;
 const ICELAKE = [...SKYLAKE, 'umip', 'arch_capabilities'] as const;
 const AMD10 = [
+  'amd',
   ...BASE,
   'popcnt',
   'rdtscp',
@@ -43,13 +44,12 @@ const COMMON = [
   'Instruction and data breakpoints end the domain by name when DR7 enables one; single step (TF) and INT1 work.',
   'A change of APIC_BASE that moves the local APIC ends the domain by name.',
   'Caches have no timing and no leaf of CPUID; MTRRs and PAT hold what is written and change nothing.',
-  'Machine check banks: none. An access to what is neither memory nor a device is a machine check, and named.',
+  'Machine check banks: none. Data where nothing is reads as ones, code there is a machine check; both are named.',
   'RF is not kept behind IRET: there are no instruction breakpoints that it could hold off.',
 ] as const;
 
 const AMD_MORE = [
   'SYSRET sets the attributes of SS as Intel’s CPUs do.',
-  'SYSCALL and SYSRET in compatibility mode are #UD, as on Intel’s CPUs.',
   'The events of retired branches leave out interrupts and exceptions, which AMD’s CPUs count among them.',
   '3DNow!, SSE4a, XOP, FMA4, LWP and IBS are hidden and absent.',
 ] as const;

@@ -139,11 +139,18 @@ function adjustLevel(x: Body): void {
   setFlags(b, { NONZERO: b.xor(lower, b.constant(1)) });
 }
 
+/** CR4.UMIP. */
+const UMIP = 0x800;
+
 /** SLDT and STR: 16 bits to memory, the operand size to a register. */
 const store =
   (name: 'LDTR' | 'TR') =>
-  (x: Body): void =>
-    x.write(0, x.get(name));
+  (x: Body): void => {
+    const { b } = x;
+    const closed = b.and(b.get('CR4'), b.constant(UMIP));
+    b.when(b.get('CPL'), () => b.when(closed, () => x.raise('#GP')));
+    x.write(0, b.get(name));
+  };
 
 const load =
   (name: 'load-ldtr' | 'load-tr') =>
@@ -175,8 +182,8 @@ export const transfers: readonly Row[] = [
   row('INT1', 'F1', '', 'branch', (x) => interrupt(x, x.constant(1), 2), entry),
   row('BOUND', '62', 'Gv Mp', 'alu', bound, legacy),
   row('IRET', 'CF', '', 'branch', iret, back),
-  row('SYSCALL', '0F 05', '', 'branch', syscall, { ...entry, only: '64', needs: 'syscall' }),
-  row('SYSRET', '0F 07', '', 'branch', sized('sysret'), { ...back, only: '64', needs: 'syscall' }),
+  row('SYSCALL', '0F 05', '', 'branch', syscall, { ...entry, ...inProtected, needs: 'syscall' }),
+  row('SYSRET', '0F 07', '', 'branch', sized('sysret'), { ...back, ...inProtected, needs: 'syscall' }),
   row('SYSENTER', '0F 34', '', 'branch', sysenter, { ...entry, ...inProtected, needs: 'sep' }),
   row('SYSEXIT', '0F 35', '', 'branch', sized('sysexit'), { ...back, ...inProtected, needs: 'sep' }),
   row('LAR', '0F 02', 'Gv+ Ew', 'system', describe('access-rights'), inProtected),
