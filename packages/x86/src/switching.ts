@@ -1,17 +1,51 @@
-/** Which registers of the performance monitors travel with a vCPU, and in which order. Intel SDM volume 3, 20.2.4; AMD APM volume 2, 13.2. */
+/**
+ * Which performance monitoring registers travel with a vCPU, and in which order. Intel SDM volume 3, 20.2; Xen arch/x86/cpu/vpmu_intel.c
+ * (core2_vpmu_save, core2_vpmu_load), KVM's mediated vPMU (arch/x86/kvm/pmu.c, kvm_mediated_pmu_load and _put).
+ */
 import type { SwitchPlan } from '@countervisor/contract';
 import { MOST_FIXED, MOST_GENERAL } from './registers/perfmon.ts';
+import { pinNames } from './sampling/pin.ts';
 
-const times = (n: number, name: string): readonly string[] => Array.from({ length: n }, (_, i) => `${name}${i}`);
+const numbered = (name: string, count: number): readonly string[] =>
+  Array.from({ length: count }, (_, n) => `${name}${n}`);
+
+/** Storage of the last branch records. */
+const branches: readonly string[] = ['FROM', 'TO', 'INFO'].flatMap((what) => numbered(`LBR_${what}_`, 32));
 
 export const switching: SwitchPlan = {
-  // GLOBAL_CTRL first, so that it comes back last: it starts every counter of version 2 and later. AMD's first generations have the selectors alone.
-  controls: ['IA32_PERF_GLOBAL_CTRL', 'IA32_FIXED_CTR_CTRL', ...times(MOST_GENERAL, 'IA32_PERFEVTSEL')],
+  // GLOBAL_CTRL first, so that it comes back last: it starts every counter. AMD's first monitors have none; there the selectors start them.
+  controls: [
+    'IA32_PERF_GLOBAL_CTRL',
+    'IA32_PEBS_ENABLE',
+    'IA32_DEBUGCTL',
+    'IA32_LBR_CTL',
+    'IA32_FIXED_CTR_CTRL',
+    ...numbered('IA32_PERFEVTSEL', MOST_GENERAL),
+  ],
   freeze: [
     ['IA32_PERF_GLOBAL_CTRL', 0n],
-    ...times(MOST_GENERAL, 'IA32_PERFEVTSEL').map((name): readonly [string, bigint] => [name, 0n]),
+    ['IA32_PEBS_ENABLE', 0n],
+    ['IA32_DEBUGCTL', 0n],
+    ['IA32_LBR_CTL', 0n],
+    ...numbered('IA32_PERFEVTSEL', MOST_GENERAL).map((name) => [name, 0n] as const),
   ],
-  counters: ['IA32_PERF_GLOBAL_STATUS', ...times(MOST_FIXED, 'IA32_FIXED_CTR'), ...times(MOST_GENERAL, 'IA32_PMC')],
+  counters: [
+    'PMI',
+    'IA32_PERF_GLOBAL_STATUS',
+    ...numbered('IA32_PMC', MOST_GENERAL),
+    ...numbered('IA32_FIXED_CTR', MOST_FIXED),
+    'PEBS_ARMED',
+    'PEBS_CHOSEN',
+    'DS_ENTRY',
+    ...pinNames,
+    'IA32_DS_AREA',
+    'MSR_PEBS_DATA_CFG',
+    'MSR_LBR_SELECT',
+    'IA32_LBR_DEPTH',
+    'LBR_TOS',
+    'LBR_CYCLE',
+    ...branches,
+  ],
   because:
-    'Freezing overwrites the enables, so they are saved before it; a counter read while it runs would be neither the value before nor after. On the way in counters are in place before the selectors that start them, GLOBAL_CTRL last.',
+    'Freezing overwrites GLOBAL_CTRL and the selectors, so they are saved before it. On the way in counts, status and the debug store are in place before PEBS_ENABLE and the selectors, GLOBAL_CTRL last: nothing counts, and no record is written, on half of a state.',
 };

@@ -5,6 +5,8 @@
  */
 import type { Refusal, Vcpu, View } from '@countervisor/contract';
 import { msr, pmc } from '../address.ts';
+import { hostOf } from '../sampling/hosts.ts';
+import { selected } from '../sampling/pin.ts';
 import { DEBUGCTL, STATUS } from './debugctl.ts';
 import { bitOf, counterBits, extended, FIXED, MOST_FIXED, MOST_GENERAL, perfmon } from './perfmon.ts';
 import { field, type Rows, whole } from './row.ts';
@@ -108,6 +110,7 @@ const generalRows = (n: number): Rows => ({
       HIGH: field([63, 35], 'Reserved.'),
     },
     accepts: selector,
+    wrote: (vcpu) => selected(vcpu, n),
     affects: ['pmu'],
   },
   [`PMC${n}`]: {
@@ -283,14 +286,23 @@ export function capabilities(view: View): bigint {
     // Trap-like since Nehalem; architectural registers are saved since then, too.
     bits |= BigInt(pebs.format) << 8n;
     bits |= (1n << 6n) | (pebs.format > 0 ? 1n << 7n : 0n);
-    if (pebs.baseline) bits |= 1n << 14n;
+    if (hasBaseline(view)) bits |= 1n << 14n;
   }
   return fullWidth ? bits | (1n << 13n) : bits;
 }
 
+/** Adaptive records: upstream's KVM has taken them away again (9e985cbf2942), because they showed the guest the host's last branches. */
+export function hasBaseline(view: View): boolean {
+  const { pebs, strict } = hostOf(view);
+  return perfmon(view).pebs?.baseline === true && hasPebs(view) && !(pebs === 'ept' && !strict);
+}
+
 /** Has this guest the debug store's PEBS? The CPU has, and its hypervisor lets it. */
 export function hasPebs(view: View): boolean {
-  return view.cpu.features.has('pebs') && view.settings.pebs !== 'off';
+  const { pebs, strict, allowed } = hostOf(view);
+  if (!view.cpu.features.has('pebs') || pebs === 'off') return false;
+  // The patch of 2014 goes by the host's CPUID alone.
+  return allowed || (pebs === 'pin' && !strict);
 }
 
 export const pmu: Rows = {

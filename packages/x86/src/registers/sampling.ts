@@ -4,6 +4,8 @@
  */
 import type { Refusal, View } from '@countervisor/contract';
 import { msr } from '../address.ts';
+import { hostOf } from '../sampling/hosts.ts';
+import { enabled, moved, pinNames } from '../sampling/pin.ts';
 import { DEBUGCTL } from './debugctl.ts';
 import { FIXED, perfmon } from './perfmon.ts';
 import { GP, hasPebs } from './pmu.ts';
@@ -31,11 +33,16 @@ const canonical = (value: bigint): boolean => BigInt.asIntN(48, value) === BigIn
  */
 export function pebsEnableBits(view: View): bigint {
   const { pebs, fixed } = perfmon(view);
+  // A software check of the patch of 2014, looser than Silvermont.
+  if (lenient(view)) return 0xf_0000_000fn;
   if (pebs === undefined || !hasPebs(view)) return 0n;
   const general = pebs.general.reduce((bits, n) => bits | (1n << BigInt(n)), 0n);
   if (pebs.baseline) return general | (((1n << BigInt(fixed)) - 1n) << BigInt(FIXED));
   return pebs.format >= 1 && pebs.layout === undefined ? general | (general << 32n) : general;
 }
+
+/** The checks of the patch of 2014. */
+const lenient = (view: View): boolean => hostOf(view).pebs === 'pin' && !hostOf(view).strict && hasPebs(view);
 
 /** Bits 5:0 of AMD's; Intel's by what is there. */
 function debugctlBits(view: View): bigint {
@@ -77,7 +84,9 @@ const store: Rows = {
     at: msr(0x600),
     needs: 'ds',
     fields: whole('Linear address of the debug store.'),
-    accepts: (_view, value) => (canonical(value) ? value : GP),
+    // The patch of 2014 stored what it was given.
+    accepts: (view, value) => (canonical(value) || lenient(view) ? value : GP),
+    wrote: (vcpu, written) => moved(vcpu, written),
     affects: ['pmu'],
   },
   IA32_PEBS_ENABLE: {
@@ -87,7 +96,10 @@ const store: Rows = {
     fields: whole('Counters whose overflows are recorded.'),
     accepts: only(pebsEnableBits),
     // A counter that is no longer enabled forgets that it was armed; its status stays, an ordinary overflow.
-    wrote: (vcpu, written) => vcpu.set('PEBS_ARMED', vcpu.get('PEBS_ARMED') & written),
+    wrote: (vcpu, written, before) => {
+      vcpu.set('PEBS_ARMED', vcpu.get('PEBS_ARMED') & written);
+      enabled(vcpu, written, before);
+    },
     affects: ['pmu'],
   },
   MSR_PEBS_DATA_CFG: {
@@ -105,6 +117,20 @@ const store: Rows = {
     },
     source: 'SDM volume 3, 20.9.2.3',
   },
+  DS_ENTRY: slot(
+    'Guest value of DS_AREA in the atomic switch list of VM entry, where a hypervisor keeps one. Not architectural.',
+    0n,
+    {
+      role: 'sampling',
+      affects: ['pmu'],
+    },
+  ),
+  ...Object.fromEntries(
+    pinNames.map((name) => [
+      name,
+      slot('Number of a pinned guest page, and 1 more; 0: none. Not architectural.', 0n, { role: 'sampling' }),
+    ]),
+  ),
   PEBS_CHOSEN: slot(
     'PEBS_ENABLE as it was when each selector was written: for a hypervisor that looks at it only then. Not architectural.',
     0n,

@@ -6,8 +6,10 @@ import { counterAt } from '../counters.ts';
 import { eventOf, FIXED_EVENTS } from '../events.ts';
 import { STATUS } from '../registers/debugctl.ts';
 import { bitOf, FIXED, MOST_GENERAL, perfmon } from '../registers/perfmon.ts';
-import { hasPebs, requestInterrupt, SELECT } from '../registers/pmu.ts';
+import { hasBaseline, hasPebs, requestInterrupt, SELECT } from '../registers/pmu.ts';
 import { pebsEnableBits } from '../registers/sampling.ts';
+import { hostOf, pins } from './hosts.ts';
+import { pin } from './pin.ts';
 import { record } from './record.ts';
 import { isFault, readReset, readStore, type StoreFault, writeLinear, writeStore } from './store.ts';
 
@@ -20,17 +22,21 @@ const event = (view: View, counter: number): number | undefined =>
 export function preciseNow(view: View, counter: number): boolean {
   const { pebs } = perfmon(view);
   if (pebs === undefined || !hasPebs(view) || !view.cpu.features.has('ds')) return false;
+  if (counter >= MOST_GENERAL && hostOf(view).pebs === 'pin') return false;
   if ((chosen(view) & pebsEnableBits(view) & bit(counter)) === 0n) return false;
-  if (counter >= MOST_GENERAL) return pebs.baseline;
+  if (counter >= MOST_GENERAL) return hasBaseline(view);
   const id = event(view, counter);
   return pebs.general.includes(counter) && id !== undefined && (pebs.events?.includes(id) ?? true);
 }
 
-/** PEBS_ENABLE; or, where a hypervisor looks at it only when a selector is written, as it was then. */
-const chosen = (view: View): bigint =>
-  view.settings.pebsChosen === 'at-selector'
-    ? view.get('PEBS_CHOSEN') & view.get('IA32_PEBS_ENABLE')
-    : view.get('IA32_PEBS_ENABLE');
+/** Counters that the hardware is given as precise. */
+function chosen(view: View): bigint {
+  const { pebs, strict, crossMapped } = hostOf(view);
+  const enable = view.get('IA32_PEBS_ENABLE');
+  if (pebs === 'ept') return enable & ~crossMapped;
+  // The patch of 2014 looks at PEBS_ENABLE when a selector is written, and not again.
+  return pebs === 'pin' && !strict ? enable & view.get('PEBS_CHOSEN') : enable;
+}
 
 /** The next event of this counter makes a record. */
 export function armed(view: View, counter: number): boolean {
@@ -80,6 +86,8 @@ function assist(vcpu: Vcpu, now: readonly Counted[], retired: Retired): Exceptio
   const counters = countersOf(serves);
   const status = vcpu.get('IA32_PERF_GLOBAL_STATUS');
   const groups = counters.some((n) => adaptive(vcpu, n)) ? vcpu.get('MSR_PEBS_DATA_CFG') : 0n;
+  // strict: the guest may have mapped other pages since.
+  if (pins(vcpu) && hostOf(vcpu).strict) pin(vcpu);
   const store = readStore(vcpu);
   if (isFault(store)) return lost(vcpu, store, serves);
   const resets = counters.map((n) => readReset(vcpu, resetSlot(vcpu, n)));
@@ -124,7 +132,15 @@ export function buffered(vcpu: Vcpu): void {
  * has lost the record. What is no memory at all in the second stage nobody can repair: lost, too.
  */
 function lost(vcpu: Vcpu, fault: StoreFault, serves: bigint): Exception | undefined {
+  const where =
+    'guest' in fault
+      ? `a page fault at 0x${(fault.guest.address ?? 0n).toString(16)}`
+      : `guest-physical 0x${fault.physical.toString(16)}`;
   const restarts = vcpu.cpu.settings.ds_fault === 'restartable' && 'guest' in fault;
+  vcpu.note(
+    `a PEBS record ran into ${where}: ${restarts ? 'the guest takes it' : 'lost'}`,
+    `ds_fault=${restarts ? 'restartable' : 'lose-record'}`,
+  );
   if (restarts) {
     vcpu.set('PEBS_ARMED', vcpu.get('PEBS_ARMED') | serves);
     return fault.guest;

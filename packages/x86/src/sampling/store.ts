@@ -4,6 +4,8 @@
  * All or nothing: every page is translated before the first byte is written.
  */
 import type { Exception, Vcpu, View } from '@countervisor/contract';
+import { pins } from './hosts.ts';
+import { isPinned, storeArea } from './pin.ts';
 
 const SUPERVISOR = 1;
 const PAGE = 0x1000n;
@@ -28,6 +30,8 @@ function pieces(view: View, linear: bigint, length: number, kind: 'read' | 'writ
     const part = Math.min(left, length - from);
     const t = view.translate(at, kind, SUPERVISOR);
     if ('kind' in t) return { guest: t };
+    // What is not pinned is a second-stage violation, and the hardware of the day does not bear one.
+    if (pins(view) && !isPinned(view, t.physical)) return { physical: t.physical };
     all.push({ physical: t.physical, from, length: part });
     from += part;
   }
@@ -78,7 +82,7 @@ export type Store = Readonly<Record<FieldName, bigint>>;
 /** The eight addresses of the store. */
 export function readStore(vcpu: Vcpu): Store | StoreFault {
   const size = wordSize(vcpu);
-  const bytes = readLinear(vcpu, vcpu.get('IA32_DS_AREA'), 8 * size);
+  const bytes = readLinear(vcpu, storeArea(vcpu), 8 * size);
   if (!(bytes instanceof Uint8Array)) return bytes;
   return Object.fromEntries(
     FIELDS.map((name, i) => [name, unsigned(bytes.subarray(i * size, (i + 1) * size))]),
@@ -87,12 +91,12 @@ export function readStore(vcpu: Vcpu): Store | StoreFault {
 
 export function writeStore(vcpu: Vcpu, name: FieldName, value: bigint): StoreFault | undefined {
   const size = wordSize(vcpu);
-  return writeLinear(vcpu, vcpu.get('IA32_DS_AREA') + BigInt(FIELDS.indexOf(name) * size), words([value], size));
+  return writeLinear(vcpu, storeArea(vcpu) + BigInt(FIELDS.indexOf(name) * size), words([value], size));
 }
 
 /** The value that a counter starts from again. */
 export function readReset(vcpu: Vcpu, slot: number): bigint | StoreFault {
-  const bytes = readLinear(vcpu, vcpu.get('IA32_DS_AREA') + BigInt(resetOffset(vcpu, slot)), 8);
+  const bytes = readLinear(vcpu, storeArea(vcpu) + BigInt(resetOffset(vcpu, slot)), 8);
   return bytes instanceof Uint8Array ? unsigned(bytes) : bytes;
 }
 
