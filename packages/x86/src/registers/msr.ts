@@ -198,7 +198,10 @@ export const msrs: Rows = {
   PRED_CMD: stored(0x49, 'Prediction command: bit 0 is IBPB, a barrier. Written only.', 0n, {
     needs: 'pred_cmd',
     read: 'never',
-    fields: { IBPB: field(0, 'Barrier: by the model of prediction (events.ts), one branch behind it is mispredicted.', 'zero'), ...mustBe0([63, 1]) },
+    fields: {
+      IBPB: field(0, 'Barrier: by the model of prediction (events.ts), one branch behind it is mispredicted.', 'zero'),
+      ...mustBe0([63, 1]),
+    },
     wrote: (vcpu, written) => {
       if ((written & 1n) !== 0n) vcpu.emit('branch-miss');
     },
