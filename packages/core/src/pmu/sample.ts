@@ -56,6 +56,7 @@ export function observeBoundary(machine: Machine, sampling: Sampling, v: VcpuRun
     bank.counted.length = 0;
     if (last === undefined) continue;
     v.assist ??= sampling.boundary?.(view, counted, last);
+    bank.between();
     machine.attend(v, ATTENTION.pmu | ATTENTION.interrupts);
   }
   if (v.branches === 0 || last === undefined) return;
