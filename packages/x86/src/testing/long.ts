@@ -28,6 +28,8 @@ export interface Asked extends Partial<MachineConfig> {
   readonly settings?: Readonly<Record<string, string | number | boolean>>;
   /** 3: user code. VMCALL still ends it. */
   readonly cpl?: 0 | 3;
+  /** Done before the first instruction. */
+  readonly begin?: (guest: Guest) => void;
   /** Registers set before the first instruction. */
   readonly set?: Readonly<Record<string, bigint>>;
 }
@@ -143,12 +145,13 @@ export function beside(machine: Machine, name: string, items: readonly Item[], a
     ...set,
   };
   for (const [register, value] of Object.entries(all)) handle.set(register, value);
+  asked.begin?.(made);
   return made;
 }
 
 /** A machine with one guest `a`. */
 export function guest(items: readonly Item[], asked: Asked = {}): Guest {
-  const { policy: _p, vpmu: _v, settings: _s, cpl: _c, set: _r, ...config } = asked;
+  const { policy: _p, vpmu: _v, settings: _s, cpl: _c, set: _r, begin: _b, ...config } = asked;
   return beside(new Machine({ arch: x86, ...config }), 'a', items, asked);
 }
 
