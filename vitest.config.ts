@@ -22,6 +22,7 @@ export default defineConfig({
       project('core'),
       project('template'),
       project('arm64'),
+      project('x86'),
       project('conformance'),
       project('cli'),
       { root: 'test', test: { name: 'house', include: ['**/*.test.ts'], testTimeout: 60_000 } },

@@ -1,4 +1,4 @@
-// `npm run guests`: builds the guest images from guests/ with Debian's cross compiler.
+// `npm run guests`: builds the guest images from guests/ with Debian's compilers.
 // `npm run guests -- --check`: builds them elsewhere and compares with the committed ones, byte for byte.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 
 const guests = fileURLToPath(new URL('../guests', import.meta.url));
 
-/** Where an image is linked: at the load address of QEMU's `virt`, or at 0 to be loaded anywhere. */
-const FIXED = ['-fno-pie', '-no-pie', '-Wl,--defsym=LINK_BASE=0x40080000'];
+/** Where an image is linked: at an address, or at 0 to be loaded anywhere. */
+const fixed = (base) => ['-fno-pie', '-no-pie', `-Wl,--defsym=LINK_BASE=${base}`];
 const ANYWHERE = ['-fpie', '-static-pie', '-Wl,--no-dynamic-linker', '-Wl,-z,text', '-Wl,--defsym=LINK_BASE=0'];
 
 /** Every architecture: its compiler, its flags, and the sources all its programs share. */
@@ -18,8 +18,19 @@ const ARCHITECTURES = {
     compiler: 'aarch64-linux-gnu-gcc',
     package: 'gcc-aarch64-linux-gnu (4:12.2, Debian 12)',
     flags: ['-march=armv8-a', '-mgeneral-regs-only', '-mstrict-align', '-mno-outline-atomics'],
+    // The load address of QEMU's `virt`.
+    link: fixed('0x40080000'),
     // Beside every program as built: the same sources, linked to run anywhere.
     variants: { 'hello-pie': ['hello', ANYWHERE] },
+  },
+  x86: {
+    // On a Debian of another architecture the same compiler is called x86_64-linux-gnu-gcc.
+    compiler: 'x86_64-linux-gnu-gcc',
+    package: 'gcc (4:12.2, Debian 12)',
+    flags: ['-m64', '-march=x86-64', '-mgeneral-regs-only', '-mno-red-zone', '-mcmodel=small', '-fcf-protection=none'],
+    // The first MiB is the firmware's and the loader's.
+    link: fixed('0x100000'),
+    variants: {},
   },
 };
 
@@ -51,20 +62,31 @@ function fail(message) {
 
 /** Builds every image of an architecture into `out`, and returns their file names. */
 function build(arch, out) {
-  const { compiler, package: debian, flags, variants } = ARCHITECTURES[arch];
+  const { compiler, package: debian, flags, link: at, variants } = ARCHITECTURES[arch];
   const shared = [...sources('runtime', '.c'), ...sources(arch, '.c', '.S')];
   const programs = sources(`${arch}/programs`, '.c');
   const kernels = sources('bench', '.c').filter((path) => path !== BENCH);
   const images = [
-    ...programs.map((path) => [stem(path), [path], FIXED]),
+    ...programs.map((path) => [stem(path), [path], at]),
     ...Object.entries(variants).map(([n, [program, link]]) => [n, [`${arch}/programs/${program}.c`], link]),
-    ...kernels.map((path) => [`bench-${stem(path)}`, [BENCH, path], FIXED]),
+    ...kernels.map((path) => [`bench-${stem(path)}`, [BENCH, path], at]),
   ];
 
   return images.map(([name, own, link]) => {
     const image = `${name}.elf`;
     const files = [...shared, ...own];
-    const argv = [...FLAGS, ...flags, ...link, '-T', `${arch}/link.ld`, '-o', join(out, image), ...files];
+    const argv = [
+      ...FLAGS,
+      ...flags,
+      '-iquote',
+      arch,
+      ...link,
+      '-T',
+      `${arch}/link.ld`,
+      '-o',
+      join(out, image),
+      ...files,
+    ];
     const { error, status, stderr } = spawnSync(compiler, argv, { cwd: guests, encoding: 'utf8' });
     if (error) fail(`${compiler} does not run (${error.message}). Install Debian's package ${debian}.`);
     if (stderr) console.error(stderr);

@@ -1,8 +1,11 @@
 // The outside tools that tests call, by the names that CV_REQUIRE uses, each with the commands that must be on the PATH.
 export const TOOLS = /** @type {const} */ ({
-  qemu: ['qemu-aarch64', 'qemu-system-aarch64'],
-  as: ['aarch64-linux-gnu-as', 'aarch64-linux-gnu-ld', 'aarch64-linux-gnu-objcopy', 'aarch64-linux-gnu-objdump'],
-  gcc: ['aarch64-linux-gnu-gcc'],
+  qemu: ['qemu-aarch64', 'qemu-system-aarch64', 'qemu-x86_64', 'qemu-i386', 'qemu-system-x86_64'],
+  as: [
+    ...['aarch64-linux-gnu-as', 'aarch64-linux-gnu-ld', 'aarch64-linux-gnu-objcopy', 'aarch64-linux-gnu-objdump'],
+    ...['as', 'ld', 'objcopy', 'objdump'],
+  ],
+  gcc: ['aarch64-linux-gnu-gcc', 'gcc'],
   dtc: ['dtc'],
   perf: ['perf'],
 });

@@ -1,19 +1,19 @@
 #include "boot.h"
 
-#include "fdt.h"
+#include "handover.h"
 #include "print.h"
 
-// Copied out of the device tree, because a program may map memory without it.
+// Copied out of what the loader left, because a program may map memory without it.
 static char bootargs[256];
 
-_Noreturn void boot(const void *device_tree) {
-  fdt_bootargs(device_tree, bootargs, sizeof bootargs);
+_Noreturn void boot(const void *handed) {
+  boot_arguments(handed, bootargs, sizeof bootargs);
   exit(main(bootargs));
 }
 
 _Noreturn void exit(int code) {
   print("\nEXIT: STATUS=%d\n", (code << 1) | 1);
-  power_off();
+  end(code);
 }
 
 bool has_word(const char *text, const char *word) {

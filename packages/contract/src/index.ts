@@ -54,7 +54,7 @@ export {
   type Width,
 } from './op.ts';
 export type { Mode, Personality, PersonalityOption, PersonalityOptions, Quirk } from './personality.ts';
-export type { BootFacts, Device, DeviceState, Images, Platform } from './platform.ts';
+export type { BootBlock, BootFacts, Device, DeviceState, Images, Platform } from './platform.ts';
 export { type Counter, type Pmu, type PmuEvent, SIGNALS, type Signal } from './pmu.ts';
 export {
   type Demand,

@@ -100,8 +100,8 @@ export interface Isa {
     ): Exception;
     /** Misaligned data address. */
     alignment(view: View, address: bigint, kind: AccessKind): Exception;
-    /** No memory and no device answers at this physical address. */
-    bus(view: View, address: bigint, physical: bigint, kind: AccessKind): Exception;
+    /** No memory and no device answers at this physical address. `undefined`, for data alone: reads give ones, writes are lost. */
+    bus(view: View, address: bigint, physical: bigint, kind: AccessKind): Exception | undefined;
     /** The program counter itself is misaligned; `undefined` where that can't be. */
     fetchAlignment?(view: View): Exception | undefined;
   };

@@ -36,6 +36,22 @@ export interface Images {
   readonly elfBase: bigint;
   /** Where a raw image goes. */
   readonly flat: bigint;
+  /** Images may have a Multiboot header (version 1): where it gives addresses, these say what goes where. */
+  readonly multiboot?: true;
+}
+
+/** What a boot protocol tells the guest in a block of memory; core packs it. Bytes and guest-physical addresses. */
+export interface BootBlock {
+  readonly format: 'multiboot';
+  /** Where core puts it. */
+  readonly address: bigint;
+  /** Memory from 0 on, and from 1 MiB on. */
+  readonly lower: bigint;
+  readonly upper: bigint;
+  readonly commandLine: string;
+  /** Who loaded it. */
+  readonly loader: string;
+  readonly map: readonly { readonly base: bigint; readonly length: bigint; readonly usable: boolean }[];
 }
 
 /** What a domain is made with. Bytes and addresses of guest-physical memory. */
@@ -71,6 +87,8 @@ export interface Platform {
   /** The device tree; core encodes it and asks `treeAddress`. */
   deviceTree?(facts: BootFacts): FdtNode;
   treeAddress?(facts: BootFacts, bytes: number): bigint;
+  /** The block of another boot protocol; `file` is the image's name without folders. */
+  bootBlock?(facts: BootFacts, file: string): BootBlock;
   /** State of the boot vCPU at its first instruction. */
   entry(facts: BootFacts): Writes;
   /** State of a vCPU that another one starts. */

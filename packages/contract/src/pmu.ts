@@ -10,6 +10,7 @@ export type Signal =
   | 'unaligned'
   | 'branch'
   | 'taken'
+  | 'far'
   | 'branch-immediate'
   | 'call'
   | 'return'
@@ -33,6 +34,7 @@ export const SIGNALS: Readonly<Record<Signal, string>> = {
   unaligned: 'An instruction whose data access was not aligned to its size retired.',
   branch: 'A branch retired, taken or not.',
   taken: 'A branch retired and was taken.',
+  far: 'A branch retired that goes to another segment or level; not counted as taken.',
   'branch-immediate': 'A branch to a constant target retired.',
   call: 'A branch that leaves a return address retired.',
   return: 'A procedure return retired.',

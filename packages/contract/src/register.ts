@@ -75,6 +75,8 @@ export interface Register<Name extends string = string, Level extends string = s
   readonly view?: (view: View) => Name | 'undefined' | 'ignored';
   /** No stored value of its own: a pure function of state, level and time. */
   readonly derive?: (view: View) => bigint;
+  /** For a derived register that is put together from others: takes a raw write apart into those. Without it a raw write changes nothing. */
+  readonly parts?: (vcpu: Vcpu, value: bigint) => void;
   /** Pure: is this value accepted? Given after the field behaviours; returns what is stored or a refusal before anything changed. */
   readonly accepts?: (view: View, value: bigint, before: bigint) => bigint | Refusal;
   /** Effects beyond the stored bits; the value as the guest wrote it. */

@@ -1,7 +1,8 @@
 /** What an architecture's functions see of a vCPU, and what they may do to it. */
-import type { Arch, Counter, HypercallService, Personality, Vcpu } from '@countervisor/contract';
+import type { Arch, Counter, HypercallService, Personality, Vcpu, View } from '@countervisor/contract';
 import { asm, template } from '@countervisor/template';
 import { describe, expect, it } from 'vitest';
+import { performWrite } from './access/perform.ts';
 import { Handle } from './handle.ts';
 import { switchTo } from './switch/switch.ts';
 import { counters, disable, enable, prepare } from './testing/counters.ts';
@@ -59,6 +60,30 @@ describe('a view', () => {
       guest([], { arch: windows(() => 'undefined') }).get('SCRATCH'),
       guest([], { arch: windows(() => 'ignored') }).get('SCRATCH'),
     ]).toEqual([0n, 0n]);
+  });
+
+  it('takes a raw write of a composed register apart, and the road does, too', () => {
+    const composed = {
+      ...template,
+      registers: {
+        ...template.registers,
+        SCRATCH: {
+          ...template.registers.SCRATCH,
+          derive: (view: View) => (view.get('R1') << 4n) | view.get('R2'),
+          parts: (vcpu: Vcpu, value: bigint) => {
+            vcpu.set('R1', value >> 4n);
+            vcpu.set('R2', value & 15n);
+          },
+        },
+      },
+    } as unknown as Arch;
+    const g = guest([], { arch: composed });
+    g.v.handle.set('SCRATCH', 0xa5n);
+    expect([g.get('R1'), g.get('R2'), g.get('SCRATCH')]).toEqual([10n, 5n, 0xa5n]);
+    g.v.handle.set('R2', 7n);
+    expect(g.get('SCRATCH')).toBe(0xa7n);
+    performWrite(g.v.handle, g.v.handle.register('SCRATCH'), 0x3cn);
+    expect([g.get('R1'), g.get('R2')]).toEqual([3n, 12n]);
   });
 
   it('refuses names that are none, and says which there are', () => {

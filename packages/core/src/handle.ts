@@ -130,7 +130,11 @@ export class Handle implements Vcpu {
   put(register: CompiledRegister, value: bigint): void {
     const { machine } = this.v.domain;
     machine.events.refuse('Vcpu.set');
-    const { role } = register.row;
+    const { role, parts } = register.row;
+    if (parts !== undefined) {
+      parts(this, value & register.mask);
+      return;
+    }
     const pmu = role !== undefined && role !== 'identity';
     if (pmu || (register.affects & (PMU | AFFECTS.level)) !== 0 || register.home === 'pcpu') machine.sync(this.v);
     if (role === 'counter') {

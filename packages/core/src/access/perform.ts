@@ -60,7 +60,7 @@ export function performWrite(handle: Handle, register: CompiledRegister, written
     if (isRefusal(accepted)) return { ...accepted, why: `${register.name} does not accept 0x${stored.toString(16)}` };
     stored = accepted;
   }
-  if (target.row.derive === undefined) handle.put(target, stored);
+  if (target.row.derive === undefined || target.row.parts !== undefined) handle.put(target, stored);
   row.wrote?.(handle, value, before);
   return { value };
 }

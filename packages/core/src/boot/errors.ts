@@ -60,6 +60,14 @@ export const BOOT_ERRORS = {
     `${f.file}: ${f.what} does not lie in the domain's RAM (${f.ram}).`,
     'Give the domain more memory, or link the image to an address inside its RAM.',
   ],
+  CV_MULTIBOOT_HEADER: (f: { file: string; problem: string }): Said => [
+    `${f.file} has a Multiboot header that ${f.problem}.`,
+    'Correct the header (Multiboot 0.6.96, 3.1), or load the file as an ELF image without one.',
+  ],
+  CV_BOOT_BLOCK: (f: { what: string; file: string }): Said => [
+    `The boot block of ${f.file} cannot hold ${f.what}.`,
+    'Give the guest shorter boot arguments, of plain characters.',
+  ],
   CV_FLAT_EMPTY: (f: { file: string }): Said => [`${f.file} is empty.`, 'Build the image again.'],
   CV_FLAT_IS_ELF: (f: { file: string }): Said => [
     `${f.file} is an ELF file, and was to be loaded as a raw flat image.`,

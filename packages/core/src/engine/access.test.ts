@@ -330,6 +330,18 @@ describe('devices and nothing', () => {
     expect(x.all()).toEqual(before);
   });
 
+  it.each(SIZES)(
+    '%i bytes where nothing answers and the architecture knows no fault: ones, and stores are lost',
+    (size) => {
+      const x = withDevice({ size });
+      x.floats = true;
+      expect(load(x, 0x50_0010n).get('RAX')).toBe(BigInt.asUintN(8 * size, -1n));
+      store(x, 0x50_0010n, 5n);
+      expect([x.taken, x.device.has(DEVICE + 0x10n)]).toEqual([[], false]);
+      expect(x.deviceLog).toEqual([`read ${size} at 80000010`, `write ${size} at 80000010`]);
+    },
+  );
+
   it.each(['load', 'store'] as const)('one %s is never split between a device and anything else', (kind) => {
     for (const neighbour of [DEVICE + 0x1000n, RIGHT]) {
       const x = withDevice({ size: 8 }).put({ RSI: 0x50_0ffcn, RDI: 0x50_0ffcn });

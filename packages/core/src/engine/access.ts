@@ -16,8 +16,7 @@ export function note(x: Engine, lo: number, hi: number, size: number, write: boo
 /** A port of the platform's I/O space: no translation, no alignment, no fault (what nobody answers floats). */
 function port(x: Engine, lo: number, size: number, write: boolean): number {
   if (!x.doors.device(x.v, BigInt(lo >>> 0), size, write, 'io') && !write) {
-    x.lo = size === 4 ? -1 : 2 ** (8 * size) - 1;
-    x.hi = 0;
+    ones(x, size);
   }
   return 0;
 }
@@ -34,10 +33,19 @@ function aligned(x: Engine, lo: number, hi: number, size: number, shape: AccessS
   return true;
 }
 
-function bus(x: Engine, lo: number, hi: number, kind: 'read' | 'write'): number {
+/** Nobody answers: a fault, or where the architecture knows none, ones for the `size` bytes of a load. */
+function bus(x: Engine, lo: number, hi: number, kind: 'read' | 'write', size = 0): number {
   const virtual = (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
   x.fault = x.doors.fault(x.v, 'bus', virtual, x.physical, kind);
-  return FAULT;
+  if (x.fault !== undefined) return FAULT;
+  if (size !== 0) ones(x, size);
+  return 0;
+}
+
+/** What a load from nowhere gives. */
+function ones(x: Engine, size: number): void {
+  x.lo = size < 4 ? 2 ** (8 * size) - 1 : -1;
+  x.hi = size === 8 ? -1 : 0;
 }
 
 /** Host offset of the first byte on the next page after `span`; 0 when the access is on one. */
@@ -68,7 +76,7 @@ export function slowLoad(x: Engine, lo: number, hi: number, shape: AccessShape):
   if (first === DEVICE) {
     x.lo = 0;
     x.hi = 0;
-    return x.doors.device(x.v, x.physical, size, false) ? 0 : bus(x, lo, hi, 'read');
+    return x.doors.device(x.v, x.physical, size, false) ? 0 : bus(x, lo, hi, 'read', size);
   }
   const { bytes } = x.memory;
   const split = second === 0 ? size : PAGE - (lo & (PAGE - 1));

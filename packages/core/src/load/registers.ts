@@ -36,7 +36,7 @@ const ROLES = Object.keys({
   'user-access': 0,
 } satisfies Record<PmuRole, 0>) as PmuRole[];
 
-const BEHAVIOURS = ['implemented', 'view', 'derive', 'accepts', 'wrote'] as const;
+const BEHAVIOURS = ['implemented', 'view', 'derive', 'parts', 'accepts', 'wrote'] as const;
 
 const ROW = Object.keys({
   at: 0,
@@ -52,6 +52,7 @@ const ROW = Object.keys({
   implemented: 0,
   view: 0,
   derive: 0,
+  parts: 0,
   accepts: 0,
   wrote: 0,
   action: 0,
@@ -125,6 +126,13 @@ function checkBehaviour(problems: Problems, where: string, row: Readonly<Record<
       where,
       why: 'is both a view of another register and derived',
       remedy: 'Leave out one of view and derive.',
+    });
+  }
+  if (row.parts !== undefined && row.derive === undefined) {
+    problems.note('CV_CONTRADICTION', where, {
+      where,
+      why: 'has parts, and a value of its own as well',
+      remedy: 'Give it a derive that puts the parts together, or leave parts out.',
     });
   }
   if (row.action === undefined) return;

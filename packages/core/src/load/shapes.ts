@@ -127,6 +127,7 @@ export const SHAPES: Readonly<Record<Shape, readonly string[]>> = {
     deadline: 0,
     deviceTree: 0,
     treeAddress: 0,
+    bootBlock: 0,
     entry: 0,
     start: 0,
     code: 0,
@@ -135,7 +136,7 @@ export const SHAPES: Readonly<Record<Shape, readonly string[]>> = {
   ram: keys<Platform['ram']>({ base: 0, most: 0 }),
   device: keys<Device>({ name: 0, per: 0, space: 0, range: 0, sizes: 0, state: 0, read: 0, reading: 0, write: 0 }),
   range: keys<NonNullable<Device['range']>>({ base: 0, size: 0 }),
-  images: keys<Images>({ elf: 0, classes: 0, orders: 0, elfBase: 0, flat: 0 }),
+  images: keys<Images>({ elf: 0, classes: 0, orders: 0, elfBase: 0, flat: 0, multiboot: 0 }),
   personality: keys<Personality>({
     name: 0,
     means: 0,

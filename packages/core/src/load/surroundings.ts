@@ -116,6 +116,7 @@ export function checkPlatforms(problems: Problems, plugin: Readonly<Record<strin
       problems.function(`${where}.${key}`, platform[key]);
     }
     problems.function(`${where}.latch`, platform.latch, 'optional');
+    problems.function(`${where}.bootBlock`, platform.bootBlock, 'optional');
     problems.function(`${where}.code`, platform.code, 'optional');
     const tree = problems.function(`${where}.deviceTree`, platform.deviceTree, 'optional');
     const address = problems.function(`${where}.treeAddress`, platform.treeAddress, 'optional');

@@ -203,6 +203,13 @@ describe('registers', () => {
       'CV_CONTRADICTION registers.TIME: registers.TIME is both a view of another register and derived.',
     ],
     [
+      'parts of what is no whole',
+      (a) => {
+        a.registers.SCRATCH.parts = () => {};
+      },
+      'CV_CONTRADICTION registers.SCRATCH: registers.SCRATCH has parts, and a value of its own as well.',
+    ],
+    [
       'a behaviour that is no function',
       (a) => {
         a.registers.TIME.derive = 7n;

@@ -98,6 +98,12 @@ export class Bank {
     this.#written.add(counter);
   }
 
+  /** What was written between two instructions is no instruction's own: the next one counts. */
+  between(): void {
+    this.#written.clear();
+    this.#added.clear();
+  }
+
   add(counter: number, amount: number): void {
     this.#added.set(counter, (this.#added.get(counter) ?? 0) + amount);
   }

@@ -116,6 +116,20 @@ describe('a boundary that is sampled', () => {
     expect(all.map(({ retired }) => place(g, retired.pc))).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
   });
 
+  it('may set a counter, which the next instruction counts again', () => {
+    const { g } = seen(
+      {
+        boundary(vcpu) {
+          vcpu.set('PMC0', 0n);
+          return undefined;
+        },
+      },
+      body('INSTRUCTIONS', 1, [nop(), nop(), nop()]),
+    );
+    // Two more nops, the movi and the write that disables.
+    expect(g.get('PMC0')).toBe(4n);
+  });
+
   it('can raise an exception there, before the next instruction', () => {
     const fault: Exception = { kind: 'access', address: 0x1234n };
     const { g } = seen({ boundary: () => fault }, [

@@ -7,9 +7,9 @@ import type { VcpuRuntime } from '../vcpu.ts';
 import type { Bank } from './bank.ts';
 import { SIGNAL_INDEX } from './classes.ts';
 
-const { taken: TAKEN, call: CALL, return: RETURN, 'exception-return': ERET } = SIGNAL_INDEX;
-/** A branch that is taken, or a return from an exception, ends an activation while branches are written down. */
-const BRANCHES = (1 << TAKEN) | (1 << ERET);
+const { taken: TAKEN, far: FAR, call: CALL, return: RETURN, 'exception-return': ERET } = SIGNAL_INDEX;
+/** A branch that is taken, a far one, or a return from an exception, ends an activation while branches are written down. */
+const BRANCHES = (1 << TAKEN) | (1 << FAR) | (1 << ERET);
 
 const word = (lo: number, hi: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
 
@@ -56,11 +56,12 @@ export function observeBoundary(machine: Machine, sampling: Sampling, v: VcpuRun
     bank.counted.length = 0;
     if (last === undefined) continue;
     v.assist ??= sampling.boundary?.(view, counted, last);
+    bank.between();
     machine.attend(v, ATTENTION.pmu | ATTENTION.interrupts);
   }
   if (v.branches === 0 || last === undefined) return;
   const back = (signals[ERET] as number) > 0;
-  if (!back && (signals[TAKEN] as number) === 0) return;
+  if (!back && (signals[TAKEN] as number) === 0 && (signals[FAR] as number) === 0) return;
   const kind = back
     ? 'exception-return'
     : (signals[RETURN] as number) > 0

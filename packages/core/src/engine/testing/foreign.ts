@@ -54,6 +54,8 @@ export class Foreign {
   /** Physical addresses at which a device answers, and what it holds. */
   readonly device: Map<bigint, bigint> = new Map();
   readonly deviceLog: string[] = [];
+  /** Where nothing answers, loads give ones and stores are lost. */
+  floats = false;
   /** Does every unaligned access fault? */
   checksAlignment = false;
   /** What a trap's handler answers. */
@@ -245,6 +247,7 @@ export class Foreign {
       decode: (_v, code, pc) => isa.decode(code, pc, Number(this.get('MODE')), undefined as never),
       mode: () => this.memory.words[this.#word('MODE')] as number,
       fault: (_v, which, address, physical, kind) => {
+        if (which === 'bus' && this.floats) return undefined;
         if (which === 'fetch') return grain === 1 ? undefined : { kind: 'fetch-alignment' };
         if (which === 'undefined') return { kind: 'undefined', syndrome: address };
         return {

@@ -1,0 +1,20 @@
+/** What the hypervisor tells the CPU about its guest: VM-execution controls. Intel SDM volume 3, 25.6.2. AMD's VMCB has the same choices in other places. */
+import { field, type Rows, slot, zero } from './row.ts';
+
+export const hypervisor: Rows = {
+  PROCBASED_CTLS: slot('Primary processor-based VM-execution controls.', 0n, {
+    read: 'root',
+    write: 'root',
+    home: 'pcpu',
+    fields: {
+      ...zero([6, 0], [10, 8], [14, 13], [22, 17], [27, 24], [63, 29]),
+      HLT_EXITING: field(7, 'HLT exits.'),
+      RDPMC_EXITING: field(11, 'RDPMC exits.'),
+      RDTSC_EXITING: field(12, 'RDTSC and RDTSCP exit.'),
+      CR3_LOAD_EXITING: field(15, 'MOV to CR3 exits.'),
+      CR3_STORE_EXITING: field(16, 'MOV from CR3 exits.'),
+      MOV_DR_EXITING: field(23, 'MOV to and from debug registers exits.'),
+      USE_MSR_BITMAPS: field(28, 'RDMSR and WRMSR exit as the bitmaps say.'),
+    },
+  }),
+};
