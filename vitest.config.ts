@@ -22,6 +22,7 @@ export default defineConfig({
       project('core'),
       project('template'),
       project('arm64'),
+      project('ppc64'),
       project('conformance'),
       project('cli'),
       { root: 'test', test: { name: 'house', include: ['**/*.test.ts'], testTimeout: 60_000 } },
