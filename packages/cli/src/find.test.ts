@@ -2,7 +2,7 @@ import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { UnsupportedError, UsageError } from './exit.ts';
-import { findArchitectures, named, noneFound } from './find.ts';
+import { findArchitectures, inFolder, named, noneFound } from './find.ts';
 import type { Io } from './io.ts';
 import { World } from './testing/world.ts';
 
@@ -102,6 +102,27 @@ describe('findArchitectures', () => {
         ?.load();
     await expect(load('raw')).rejects.toThrow('The package @countervisor/raw has no built files.');
     await expect(load('nil')).rejects.toThrow('The package @countervisor/nil exports no architecture.');
+  });
+
+  it('a folder is looked into by its path; what it gives the conformance kit is an export of that name', async () => {
+    w = new World({
+      files: {
+        'mine/package.json': pack('mine', { countervisor: { architecture: 'mine' }, exports: './i.js' }),
+        'mine/i.js': 'export const mine = { name: "mine" }; export const conformance = { programs: {} };',
+        'less/package.json': pack('less', { countervisor: { architecture: 'less' }, exports: './i.js' }),
+        'less/i.js': 'export default { name: "less" }; export const conformance = "none";',
+        'other/package.json': pack('other', {}),
+      },
+    });
+    const io = { cwd: w.folder, env: {} } as unknown as Io;
+    const mine = inFolder(io, './mine');
+    expect([mine.name, await mine.load(), await mine.conformance()]).toEqual([
+      'mine',
+      { name: 'mine' },
+      { programs: {} },
+    ]);
+    expect(await inFolder(io, join(w.folder, 'less')).conformance()).toBeUndefined();
+    for (const path of ['other', 'nothing', '']) expect(() => inFolder(io, path)).toThrow(UsageError);
   });
 
   it('in this repository finds its own, from anywhere: published ones first', () => {

@@ -4,9 +4,9 @@
  * command itself, so that one installed for the whole machine works anywhere.
  */
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { Arch } from '@countervisor/contract';
+import type { Arch, Conformance } from '@countervisor/contract';
 import { didYouMean } from '@countervisor/core';
 import { UnsupportedError, UsageError } from './exit.ts';
 import type { Io } from './io.ts';
@@ -22,7 +22,11 @@ export interface Found {
   readonly name: string;
   readonly package: string;
   load(): Promise<Arch>;
+  /** What it gives the conformance kit, if anything. */
+  conformance(): Promise<Conformance | undefined>;
 }
+
+type Module = Readonly<Record<string, unknown>>;
 
 interface Manifest {
   readonly name?: unknown;
@@ -65,10 +69,16 @@ function candidate(folder: string): Found | undefined {
   const name = manifest?.countervisor?.architecture;
   if (manifest === undefined || typeof name !== 'string') return undefined;
   const packageName = typeof manifest.name === 'string' ? manifest.name : name;
-  return { name, package: packageName, load: () => loadFrom(folder, manifest, name, packageName) };
+  const module = () => moduleOf(folder, manifest, packageName);
+  return {
+    name,
+    package: packageName,
+    load: async () => archOf(await module(), name, packageName),
+    conformance: async () => kitOf(await module()),
+  };
 }
 
-async function loadFrom(folder: string, manifest: Manifest, name: string, packageName: string): Promise<Arch> {
+async function moduleOf(folder: string, manifest: Manifest, packageName: string): Promise<Module> {
   const entry = entryOf(manifest);
   const file = entry === undefined ? undefined : join(realpathSync(folder), entry);
   if (file === undefined || !existsSync(file)) {
@@ -78,7 +88,10 @@ async function loadFrom(folder: string, manifest: Manifest, name: string, packag
       `Build it (npm run build), or install it again: npm install ${packageName}`,
     );
   }
-  const module = (await import(pathToFileURL(file).href)) as Readonly<Record<string, unknown>>;
+  return (await import(pathToFileURL(file).href)) as Module;
+}
+
+function archOf(module: Module, name: string, packageName: string): Arch {
   const arch = module.default ?? module[name];
   if (typeof arch !== 'object' || arch === null) {
     throw new UnsupportedError(
@@ -88,6 +101,12 @@ async function loadFrom(folder: string, manifest: Manifest, name: string, packag
     );
   }
   return arch as Arch;
+}
+
+/** An export `conformance` that has programs. */
+function kitOf({ conformance: kit }: Module): Conformance | undefined {
+  const found = typeof kit === 'object' && kit !== null && typeof (kit as Conformance).programs === 'object';
+  return found ? (kit as Conformance) : undefined;
 }
 
 function scope(modules: string): string[] {
@@ -120,7 +139,12 @@ function foldersFrom(start: string): string[] {
 /** The nearest package of each architecture: published ones first, then by name. */
 export function findArchitectures(io: Io): Found[] {
   if (io.architectures !== undefined) {
-    return io.architectures.map((arch) => ({ name: arch.name, package: arch.name, load: () => Promise.resolve(arch) }));
+    return io.architectures.map((arch) => ({
+      name: arch.name,
+      package: arch.name,
+      load: () => Promise.resolve(arch),
+      conformance: () => Promise.resolve(io.kits?.[arch.name]),
+    }));
   }
   const found = new Map<string, Found>();
   for (const folder of [...foldersFrom(io.cwd), ...foldersFrom(dirname(fileURLToPath(import.meta.url)))]) {
@@ -132,6 +156,17 @@ export function findArchitectures(io: Io): Found[] {
     return place < 0 ? PUBLISHED.length : place;
   };
   return [...found.values()].sort((a, b) => rank(a.name) - rank(b.name) || (a.name < b.name ? -1 : 1));
+}
+
+/** The architecture whose package lies in this folder. @throws UsageError */
+export function inFolder(io: Io, path: string): Found {
+  const one = candidate(isAbsolute(path) ? path : join(io.cwd, path));
+  if (one !== undefined) return one;
+  throw new UsageError(
+    'CV_USAGE',
+    `${path === '' ? "''" : path} is no package of an architecture.`,
+    `Its package.json carries "countervisor": { "architecture": NAME }.`,
+  );
 }
 
 function installLine(names: readonly string[]): string {

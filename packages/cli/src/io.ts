@@ -12,7 +12,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
-import type { Arch } from '@countervisor/contract';
+import type { Arch, Conformance } from '@countervisor/contract';
 import { InputError } from './exit.ts';
 
 /** Why to stop early: the user asked (SIGINT), or nobody reads the results any more. */
@@ -33,6 +33,8 @@ export interface Io {
   now(): number;
   /** Given instead of what is installed. */
   readonly architectures?: readonly Arch[];
+  /** With them: what they give the conformance kit, by name. */
+  readonly kits?: Readonly<Record<string, Conformance>>;
 }
 
 /** Larger than any guest image; a mistyped name may be a disk. */

@@ -1,6 +1,7 @@
 /** The command line as commander sees it: commands, options, and how their arguments are read. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { check } from './commands/check.ts';
+import { type ConformanceFlags, conformance } from './commands/conformance.ts';
 import { list } from './commands/list.ts';
 import { type RegsFlags, regs } from './commands/regs.ts';
 import { type RunFlags, run } from './commands/run.ts';
@@ -21,6 +22,8 @@ Exit codes: 0 ok; 1 a guest failed or an expectation was not met; 2 usage; 3 inv
 4 a guest faulted; 5 unsupported; 130 interrupted.`;
 
 const GUESTS = 'xl.cfg files or images, then key=value settings over those of the files';
+
+const MOST_JOBS = 256;
 
 const collect = (value: string, before: readonly string[] | undefined): string[] => [...(before ?? []), value];
 
@@ -124,5 +127,17 @@ export function program(io: Io, finish: (code: number) => void): Command {
     .option('-o, --output <FILE>', 'write there: the whole trace or nothing')
     .option('--limit <N>', 'lines, 1M unless said', countOption('--limit'))
     .action((args: string[], flags: TraceFlags) => act(() => trace(io, args, flags)));
+
+  add('conformance', 'prove an architecture, suite by suite')
+    .argument('<architecture>', 'its name, or the folder of its package')
+    .option('-g, --group <NAME>', "a suite, or part of a check's name; repeatable", collect)
+    .option('--strict', 'fail, too, where the architecture does not give the kit what a check needs')
+    .option('-j, --jobs <N>', 'processes', countOption('--jobs', 1, MOST_JOBS))
+    .option('--shard <I/N>', 'part I of N; all parts together do every check once')
+    .option('--tap', 'results as TAP 14')
+    .option('--junit <FILE>', 'results as JUnit XML as well')
+    .option('-q, --quiet', 'no progress')
+    .addOption(new Option('--lines', 'one result a line').hideHelp())
+    .action((what: string, flags: ConformanceFlags) => act(() => conformance(io, what, flags)));
   return root;
 }

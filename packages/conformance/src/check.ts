@@ -25,19 +25,37 @@ export interface Subject {
   readonly facts: Manual;
 }
 
+/** Absent for want of something: the architecture did not give it to the kit, or the target cannot do it. A strict run lets this pass as little as a failure. */
+export class Lack {
+  readonly why: string;
+
+  constructor(why: string) {
+    this.why = why;
+  }
+
+  toString(): string {
+    return this.why;
+  }
+}
+
 export interface Check {
   readonly suite: SuiteName;
   /** Unique within its suite. */
   readonly name: string;
   readonly needs?: readonly Capability[];
   /** Known beforehand: there is nothing to check, and why. */
-  readonly absent?: string;
+  readonly absent?: string | Lack;
   run(lab: Lab): Promise<void>;
 }
 
 export type Result =
   | { readonly verdict: 'pass' }
-  | { readonly verdict: 'absent'; readonly why: string }
+  | {
+      readonly verdict: 'absent';
+      readonly why: string;
+      /** For want of something, and not because the architecture says that there is nothing to check. */
+      readonly lacks?: true;
+    }
   | {
       readonly verdict: 'fail';
       /** What is not as it should be. */
@@ -61,7 +79,14 @@ export class Unlike extends Error {
 }
 
 /** There turns out to be nothing to check. */
-export class Absent extends Error {}
+export class Absent extends Error {
+  readonly lacks: boolean;
+
+  constructor(why: string | Lack) {
+    super(`${why}`);
+    this.lacks = why instanceof Lack;
+  }
+}
 
 const text = (value: unknown): string => {
   if (typeof value === 'bigint') return value > 9n ? `${value} (0x${value.toString(16)})` : `${value}`;
@@ -106,17 +131,23 @@ export class Lab {
 /** Retired instructions that a failure shows. */
 const LAST = 8;
 
+const absent = (why: string | Lack): Result => ({
+  verdict: 'absent',
+  why: `${why}`,
+  ...(why instanceof Lack && { lacks: true }),
+});
+
 /** Does one check. Whatever else it throws is a failure, too: no check may bring the others down. */
 export async function perform(check: Check, target: Target, usual: Partial<Setup> = {}): Promise<Result> {
-  if (check.absent !== undefined) return { verdict: 'absent', why: check.absent };
+  if (check.absent !== undefined) return absent(check.absent);
   const lacking = (check.needs ?? []).find((capability) => target.lacks[capability] !== undefined);
-  if (lacking !== undefined) return { verdict: 'absent', why: `${target.name}: ${target.lacks[lacking]}` };
+  if (lacking !== undefined) return absent(new Lack(`${target.name}: ${target.lacks[lacking]}`));
   const lab = new Lab(target, usual);
   try {
     await check.run(lab);
     return { verdict: 'pass' };
   } catch (error) {
-    if (error instanceof Absent) return { verdict: 'absent', why: error.message };
+    if (error instanceof Absent) return absent(error.lacks ? new Lack(error.message) : error.message);
     const why = error instanceof Error ? error.message : String(error);
     const figures = error instanceof Unlike ? { expected: error.expected, counted: error.counted } : {};
     return { verdict: 'fail', why, ...figures, ...(await trail(lab.session)) };

@@ -10,11 +10,13 @@ import {
   type Register,
   type RegisterFacts,
 } from '@countervisor/contract';
-import type { Subject } from './check.ts';
+import { Lack, type Subject } from './check.ts';
 import type { Setup } from './target.ts';
 
 /** The loud pattern of what the manual leaves unknown. */
 export const LOUD = 0x1de7_ec7e_dbad_c0den;
+
+export const NO_MANUAL: Lack = new Lack('the architecture gives no manual (Conformance.manual)');
 
 const bitsOf = (row: Register, write: FieldWrite): bigint =>
   Object.values(row.fields).reduce(
@@ -87,6 +89,23 @@ export function fromTables(arch: Arch): Manual {
 export function factsOn({ facts }: Subject, name: string, cpu: string): RegisterFacts | undefined {
   const own = facts.registers[name];
   return own && { ...own, ...facts.models.find((model) => model.cpu === cpu)?.registers[name] };
+}
+
+/** Without a manual: a function of its row decides which bits this register has, so nobody but the row says what a value becomes in it. */
+export function vague({ kit, facts }: Subject, name: string): boolean {
+  return kit.manual === undefined && facts.registers[name]?.made === true;
+}
+
+/** Why nobody can say what becomes of a guest's access to a register, where there is no manual. */
+export function untold({ arch, kit, facts }: Subject, name: string): Lack | undefined {
+  const row = arch.registers[name];
+  if (kit.manual !== undefined || row === undefined) return undefined;
+  if (row.needs !== undefined && arch.cpus[facts.cpu]?.features.includes(row.needs) !== true) {
+    return new Lack(`${facts.cpu} lacks what it needs, and ${NO_MANUAL}`);
+  }
+  const group = (row.traps ?? []).find((one) => facts.controls[one] === undefined);
+  if (group !== undefined) return new Lack(`no field alone arms the trap group ${group}, and ${NO_MANUAL}`);
+  return row.affects === undefined ? undefined : new Lack(`what it holds changes how a guest runs, and ${NO_MANUAL}`);
 }
 
 /** What a target is set up with for a model. */

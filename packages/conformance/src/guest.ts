@@ -12,7 +12,7 @@ import type {
   StepPlace,
   Writes,
 } from '@countervisor/contract';
-import { Absent, type Lab, type Subject } from './check.ts';
+import { Absent, type Lab, Lack, type Subject } from './check.ts';
 import { setupOf } from './facts.ts';
 import type { Moment, Progress, Session } from './target.ts';
 
@@ -40,8 +40,8 @@ export const write = (arch: Arch, register: string, value: bigint): Step => ({
 export const writes = (arch: Arch, list: Writes): Step[] =>
   list.map(([register, value]) => write(arch, register, value));
 
-export const NO_CODE = 'the architecture gives no writer of machine code (Conformance.code)';
-export const NO_USE = 'the architecture does not say how its PMU is used (Conformance.use)';
+export const NO_CODE: Lack = new Lack('the architecture gives no writer of machine code (Conformance.code)');
+export const NO_USE: Lack = new Lack('the architecture does not say how its PMU is used (Conformance.use)');
 
 /** @throws Absent where the kit has none */
 export function writerOf({ kit }: Subject): CodeWriter {

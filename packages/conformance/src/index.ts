@@ -3,6 +3,7 @@ export {
   Absent,
   type Check,
   Lab,
+  Lack,
   perform,
   type Result,
   SUITES,
@@ -11,7 +12,7 @@ export {
   Unlike,
 } from './check.ts';
 export { emulator } from './emulator.ts';
-export { fromTables, subject } from './facts.ts';
+export { fromTables, setupOf, subject } from './facts.ts';
 export { failure, junit, tap, tapHead, tapLine, text } from './report.ts';
 export {
   type Cell,

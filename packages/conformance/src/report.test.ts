@@ -12,7 +12,7 @@ const outcome: Outcome = {
   checks: [
     { suite: 'registers', name: 'A <b> & "c" # 1', result: { verdict: 'pass' } },
     { suite: 'registers', name: 'B', result: { verdict: 'absent', why: 'there is none' } },
-    { suite: 'counting', name: 'C', result: { verdict: 'absent', why: 'there is none' } },
+    { suite: 'counting', name: 'C', result: { verdict: 'absent', why: 'nobody gave it', lacks: true } },
     {
       suite: 'counting',
       name: 'D',
@@ -30,9 +30,11 @@ describe('as text', () => {
   last retired instructions:
     1  0x1000  kernel  nop
 
-Absent:
+Absent, as the architecture says:
       1 × registers: there is none
-      1 × counting: there is none
+
+Absent for want of something, which --strict does not let pass:
+      1 × counting: nobody gave it
 
 mine on emulator
               pass    fail  absent
@@ -53,7 +55,7 @@ describe('as TAP', () => {
 1..4
 ok 1 - registers/A <b> & "c" \\# 1
 ok 2 - registers/B # SKIP there is none
-ok 3 - counting/C # SKIP there is none
+ok 3 - counting/C # SKIP nobody gave it
 not ok 4 - counting/D
   ---
   message: |

@@ -17,14 +17,14 @@ export function failure({ why, expected, counted, last = [] }: Failure): string 
 const indent = (text: string, by: string): string => text.replaceAll(/^/gm, by);
 
 /** Reasons of what is absent, each once, with how many checks it keeps from being done. */
-function absences(checks: readonly Done[]): ReadonlyMap<string, number> {
+function absences(checks: readonly Done[], lacks: true | undefined): string[] {
   const reasons = new Map<string, number>();
   for (const { suite, result } of checks) {
-    if (result.verdict !== 'absent') continue;
+    if (result.verdict !== 'absent' || result.lacks !== lacks) continue;
     const reason = `${suite}: ${result.why}`;
     reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
   }
-  return reasons;
+  return [...reasons].map(([reason, count]) => `  ${String(count).padStart(5)} × ${reason}`);
 }
 
 /** Failures, reasons of absence, and the matrix architecture × suite. */
@@ -33,11 +33,12 @@ export function text({ arch, target, checks, stopped }: Outcome): string {
   for (const { suite, name, result } of checks) {
     if (result.verdict === 'fail') lines.push(`FAIL ${suite}/${name}`, indent(failure(result), '  '), '');
   }
-  const reasons = absences(checks);
-  if (reasons.size > 0) {
-    lines.push('Absent:');
-    for (const [reason, count] of reasons) lines.push(`  ${String(count).padStart(5)} × ${reason}`);
-    lines.push('');
+  for (const [head, lacks] of [
+    ['Absent, as the architecture says:', undefined],
+    ['Absent for want of something, which --strict does not let pass:', true],
+  ] as const) {
+    const reasons = absences(checks, lacks);
+    if (reasons.length > 0) lines.push(head, ...reasons, '');
   }
   const cells = [...matrix(checks)];
   const width = Math.max(...cells.map(([suite]) => suite.length), arch.length, 5) + 1;

@@ -68,6 +68,22 @@ describe('an architecture that gives less', () => {
     for (const { result } of outcome.checks)
       if (result.verdict === 'absent') expect(result.why).toMatch(/Conformance\./);
   });
+
+  it('without a manual has its tables tested against core', async () => {
+    const { manual: _, ...some } = kit;
+    const outcome = await runConformance(tiny, some);
+    expect(outcome.checks.filter(({ result }) => result.verdict === 'fail')).toEqual([]);
+    expect(verdicts(outcome, 'registers').pass).toBeGreaterThan(60);
+    expect(verdicts(outcome, 'overflow').fail).toBe(0);
+    const [first] = outcome.checks;
+    expect(first?.result).toMatchObject({ verdict: 'absent', why: expect.stringMatching(/tested against core alone/) });
+  });
+
+  it('without a manual still fails when its PMU is inert', async () => {
+    const { manual: _, ...some } = kit;
+    const outcome = await runConformance(inert(tiny), some, { groups: ['counting', 'overflow', 'switching'] });
+    expect(outcome.checks.filter(({ result }) => result.verdict === 'pass')).toEqual([]);
+  });
 });
 
 describe('a target that can do less', () => {

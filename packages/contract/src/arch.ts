@@ -8,6 +8,7 @@ import type { Platform } from './platform.ts';
 import type { Pmu } from './pmu.ts';
 import type { Enforce, PolicyName, SwitchPlan } from './policy.ts';
 import type { Register } from './register.ts';
+import type { Sampling } from './sampling.ts';
 import type { ToolstackHalf } from './toolstack.ts';
 import type { Cause, TrapGroup } from './trap.ts';
 import type { View } from './view.ts';
@@ -42,7 +43,7 @@ export interface Arch<
   readonly trapGroups: Readonly<Record<G, TrapGroup<NoInfer<R>, NoInfer<L>, NoInfer<C>>>>;
   readonly causes: Readonly<Record<C, Cause>>;
   readonly pmu: Pmu<NoInfer<R>>;
-  readonly sampling: None | object;
+  readonly sampling: None | Sampling;
   readonly enforce: Enforce<NoInfer<R>>;
   readonly switching: SwitchPlan<NoInfer<R>>;
   readonly isa: Isa;

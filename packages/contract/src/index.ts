@@ -51,6 +51,7 @@ export { type Counter, type Pmu, type PmuEvent, SIGNALS, type Signal } from './p
 export { type Demand, type Enforce, POLICIES, type PolicyName, type SwitchPlan, type Writes } from './policy.ts';
 export type { Program, ProgramName, Programs } from './program.ts';
 export type { Field, FieldWrite, PmuRole, Refusal, Register } from './register.ts';
+export type { Branch, Counted, Retired, Sampling } from './sampling.ts';
 export type * from './toolstack.ts';
 export type { Access, Cause, Outcome, Trap, TrapGroup, TrapHandler } from './trap.ts';
 export type { Affects, DomainControl, Vcpu, View } from './view.ts';

@@ -223,6 +223,8 @@ export interface AccessShape {
   readonly align?: number;
   /** Access at this level instead of the current one (LDTR, user-mode copies). Level index. */
   readonly level?: number;
+  /** 'io': not memory but the platform's I/O space; the address is a port, nothing is translated. */
+  readonly space?: 'io';
 }
 
 /** One op of a lifted instruction. */

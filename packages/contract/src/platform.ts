@@ -11,7 +11,9 @@ export interface Device {
   readonly name: string;
   /** One for the domain, or one for each vCPU. */
   readonly per: 'domain' | 'vcpu';
-  /** Guest-physical range; absent for devices without one. A per-vCPU device with one range shows each vCPU its own. */
+  /** Where its range lies: in guest-physical memory (default), or in the I/O space of `AccessShape.space`. */
+  readonly space?: 'io';
+  /** Guest-physical range, or ports; absent for devices without one. A per-vCPU device with one range shows each vCPU its own. */
   readonly range?: { readonly base: bigint; readonly size: number };
   /** Sizes of access it answers, bytes; others are refused as a bus fault. */
   readonly sizes: readonly (1 | 2 | 4 | 8)[];
@@ -58,6 +60,8 @@ export interface Platform {
   readonly images: Images;
   /** Interrupt sources by name, and the state that asserts them; `line()` of a View asks here. */
   readonly sources: Readonly<Record<string, (view: View) => boolean>>;
+  /** Lets controllers notice edges of their sources and keep them in their state; done before each `interrupt`. */
+  latch?(vcpu: Vcpu): void;
   /** The highest-priority interrupt that this vCPU accepts now, as an exception; pure. */
   interrupt(view: View): Exception | undefined;
   /** Does a waiting vCPU wake? Architectures wake on masked interrupts too. Pure. */

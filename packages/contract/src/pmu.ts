@@ -69,6 +69,11 @@ export interface Counter<Name extends string = string> {
   readonly neighbour?: number;
   /** Counts only every n-th (PMCR.D: 64). The remainder is state of the bank. Default 1. */
   divisor?(view: View): number;
+  /**
+   * Counts cycles instead of events: those with at least (`invert`: fewer than) `least` events; with `edge`, those whose predecessor was not one
+   * (counting rule 7). All events of an instruction but cycles and stalls fall into its last cycle. `undefined`: counts events.
+   */
+  threshold?(view: View): { readonly least: number; readonly invert: boolean; readonly edge: boolean } | undefined;
   readonly needs?: string;
 }
 

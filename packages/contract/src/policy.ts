@@ -1,4 +1,5 @@
 /** vPMU policies: core owns what they mean, the architecture how its hardware enforces them and in which order registers travel. */
+import type { CpuModel } from './cpu.ts';
 import type { PmuRole } from './register.ts';
 import type { Vcpu, View } from './view.ts';
 
@@ -22,6 +23,11 @@ export interface SwitchPlan<Name extends string = string> {
   readonly counters: readonly Name[];
   /** Why this order. */
   readonly because: string;
+  /**
+   * The bits of a listed register that are the guest's, and so travel and are frozen, under a policy and on a CPU; the others stay on the physical CPU,
+   * untouched. 0: the whole register stays. Default: all bits travel.
+   */
+  travels?(register: Name, policy: PolicyName, cpu: CpuModel): bigint;
   /** Hooks for what no register holds. */
   contextSwitchFrom?(vcpu: Vcpu): void;
   contextSwitchTo?(vcpu: Vcpu): void;

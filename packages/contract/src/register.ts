@@ -43,7 +43,7 @@ export type PmuRole =
   | 'sampling'
   | 'user-access';
 
-/** A write that the architecture refuses: the exception named in its words, and why. */
+/** A write that the architecture refuses: 'undefined' as an access to no register is, or the exception named in its words. */
 export interface Refusal {
   readonly refuse: string;
   readonly syndrome?: bigint;

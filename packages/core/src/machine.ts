@@ -1,5 +1,15 @@
 /** One machine: physical CPUs of one model, the domains on them, and the clock that both roads and the run share. */
-import type { Arch, Exception, Mode, Personality, Platform, PolicyName, Writes } from '@countervisor/contract';
+import {
+  type Arch,
+  type Exception,
+  isNone,
+  type Mode,
+  type Personality,
+  type Platform,
+  type PolicyName,
+  type Sampling,
+  type Writes,
+} from '@countervisor/contract';
 import { withFixedBits } from './access/legalize.ts';
 import { checkDomain, checkMachine } from './checks.ts';
 import { Domain, type DomainConfig } from './domain.ts';
@@ -10,6 +20,7 @@ import { cpuModel } from './load/cpu.ts';
 import { load } from './load/load.ts';
 import { Pcpu } from './pcpu.ts';
 import { SIGNAL_INDEX, SIGNAL_NAMES, SignalClasses } from './pmu/classes.ts';
+import { observeBoundary, observeException } from './pmu/sample.ts';
 import { fail, hex, told } from './report/errors.ts';
 import { Events } from './report/events.ts';
 import { near } from './report/near.ts';
@@ -74,6 +85,7 @@ export class Machine {
   readonly domains: Domain[] = [];
   readonly events: Events = new Events();
   readonly #platform: string;
+  readonly sampling: Sampling | undefined;
   /** The vCPU whose instructions execute right now. */
   running: VcpuRuntime | undefined;
   readonly #signals = new Float64Array(SIGNAL_NAMES.length);
@@ -94,6 +106,8 @@ export class Machine {
     this.slice = config.slice ?? 10_000;
     this.quantum = config.quantum ?? 1000;
     this.unmodelled = config.unmodelled ?? 'fault';
+    const { sampling } = this.arch.arch;
+    this.sampling = isNone(sampling) ? undefined : sampling;
     this.#platform = config.platform ?? config.arch.defaultPlatform;
     const costs = Object.fromEntries(
       Object.entries(config.arch.isa.costs).map(([cost, row]) => [cost, { ...row, ...config.costs?.[cost] }]),
@@ -224,6 +238,7 @@ export class Machine {
     try {
       const physical = pcpu.bank.fold(m, signals, boundary, (c) => this.#overflowed(v, pcpu.view as Handle, c));
       const own = v.bank?.fold(m, signals, boundary, (c) => this.#overflowed(v, v.handle, c)) ?? false;
+      if (boundary && this.sampling !== undefined) observeBoundary(this, this.sampling, v, signals);
       return physical || own;
     } finally {
       this.#folding = false;
@@ -269,8 +284,8 @@ export class Machine {
     this.attend(v, ATTENTION.pmu);
   }
 
-  /** The guest takes an exception: counted at the level it leaves. */
-  take(v: VcpuRuntime, exception: Exception): void {
+  /** The guest takes an exception: counted at the level it leaves. `raised`: by an instruction that has retired. */
+  take(v: VcpuRuntime, exception: Exception, raised = false): void {
     const { domain } = v;
     if (this.events.wanted('exception')) {
       this.events.tell('exception', {
@@ -283,8 +298,16 @@ export class Machine {
         icount: this.icount(v),
       });
     }
+    const from = raised ? domain.engine.retiredPc : domain.pc(v);
+    if (!raised && this.sampling !== undefined) {
+      domain.engine.noteSize = 0;
+      domain.engine.retire(exception.kind, Number(BigInt.asIntN(32, from)), Number(BigInt.asIntN(32, from >> 32n)));
+    }
     domain.engine.emit(SIGNAL_INDEX.exception, 1);
+    // A boundary of its own, before what entering changes: a sample shows where the guest was.
+    this.fold(v, true);
     this.arch.arch.isa.take(v.handle, exception);
+    if (this.sampling !== undefined) observeException(this, this.sampling, v, from, exception.kind);
     this.attend(v, ATTENTION.level | ATTENTION.interrupts | ATTENTION.pmu);
     if (++v.barren < BARREN || domain.ended !== undefined) return;
     domain.giveUp(

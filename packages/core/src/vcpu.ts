@@ -1,5 +1,5 @@
 /** A vCPU at run time: where its block stands, what it has done, and whether it can go on. Everything a guest can see is in the block. */
-import type { PolicyName } from '@countervisor/contract';
+import type { Exception, PolicyName } from '@countervisor/contract';
 import type { Domain } from './domain.ts';
 import type { Running } from './engine/engine.ts';
 import type { Handle } from './handle.ts';
@@ -37,6 +37,10 @@ export class VcpuRuntime implements Running {
   readonly exits: Map<string, number> = new Map();
   /** Switches to this vCPU. */
   switches = 0;
+  /** What a sample's record ran into; taken at this boundary. */
+  assist: Exception | undefined;
+  /** Signals of branches, while somebody writes them down: bit per signal. */
+  branches = 0;
   pcpu: Pcpu | undefined;
   /** Clock-divider remainders of the counters that travel with it. */
   remainders: number[] | undefined;

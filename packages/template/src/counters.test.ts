@@ -4,6 +4,7 @@ import { counters, exists } from './counters.ts';
 import { EVENT_IDS, events } from './events.ts';
 import { HYPERVISOR, KERNEL, USER } from './features.ts';
 import { line, overflow } from './overflow.ts';
+import { sampling } from './sampling.ts';
 import { cpuRow } from './testing/cpu.ts';
 import { testVcpu } from './testing/vcpu.ts';
 
@@ -56,16 +57,20 @@ describe('counting', () => {
 });
 
 describe('overflow', () => {
-  it('sets the status of its counter, keeps the others, and latches where it was seen', () => {
-    const vcpu = testVcpu({ PMSTAT: 0b0001n, PC: 0x1234n });
+  it('sets the status of its counter and keeps the others', () => {
+    const vcpu = testVcpu({ PMSTAT: 0b0001n });
     overflow(vcpu, 2);
-    expect(vcpu.values).toMatchObject({ PMSTAT: 0b0101n, PMSAMPLE: 0x1234n });
+    expect(vcpu.values).toMatchObject({ PMSTAT: 0b0101n });
   });
 
-  it('latches nothing on a CPU without the sampling register', () => {
-    const vcpu = testVcpu({ PMSTAT: 0n, PC: 0x1234n }, 'tiny-none');
-    overflow(vcpu, 0);
-    expect(vcpu.values).toEqual({ PMSTAT: 1n, PC: 0x1234n });
+  it.each([
+    ['tiny', { PMSAMPLE: 0x1238n }],
+    ['tiny-none', {}],
+  ])('the sampling register of %s keeps where it was seen', (cpu, expected) => {
+    const vcpu = testVcpu({}, cpu);
+    const retired = { pc: 0x1234n, next: 0x1238n, level: 0, name: 'nop' };
+    sampling.boundary?.(vcpu, [{ counter: 0, amount: 1, wrapped: true, armed: false }], retired);
+    expect(vcpu.values).toEqual(expected);
   });
 
   it.each([

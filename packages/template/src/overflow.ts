@@ -1,11 +1,9 @@
 /** What happens when a counter wraps, and what the PMU's interrupt line then does. */
 import type { Vcpu, View } from '@countervisor/contract';
-import { sampling } from './sampling.ts';
 
 /** Called at the boundary of the instruction at which counter n wrapped. Raw writes reach the bank that counted. */
 export function overflow(vcpu: Vcpu, n: number): void {
   vcpu.set('PMSTAT', vcpu.get('PMSTAT') | (1n << BigInt(n)));
-  sampling.latch(vcpu);
 }
 
 /** A level, not an edge: it stays up until the guest clears its status. */

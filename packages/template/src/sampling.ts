@@ -1,13 +1,9 @@
 /** Sampling: one register that remembers where the last overflow was seen. Architectures without any export `none('why')`. */
-import type { Vcpu } from '@countervisor/contract';
-
-export interface Sampling {
-  latch(vcpu: Vcpu): void;
-}
+import type { Counted, Retired, Sampling, Vcpu } from '@countervisor/contract';
 
 export const sampling: Sampling = {
-  /** At the boundary, PC already is the next instruction's address. */
-  latch(vcpu: Vcpu): void {
-    if (vcpu.cpu.features.has('sample')) vcpu.set('PMSAMPLE', vcpu.get('PC'));
+  /** The address of the instruction behind the one at which a counter wrapped. Nothing is armed, so every call is about an overflow. */
+  boundary(vcpu: Vcpu, _counted: readonly Counted[], retired: Retired): undefined {
+    if (vcpu.cpu.features.has('sample')) vcpu.set('PMSAMPLE', retired.next);
   },
 };

@@ -47,6 +47,6 @@ describe('list', () => {
 
   it('commands are those of the help', async () => {
     const { rows } = JSON.parse((await w.run('list', 'commands', '--json')).out) as ListJson;
-    expect(rows.map((row) => row.name)).toEqual(['run', 'stat', 'regs', 'list', 'check', 'trace']);
+    expect(rows.map((row) => row.name)).toEqual(['run', 'stat', 'regs', 'list', 'check', 'trace', 'conformance']);
   });
 });

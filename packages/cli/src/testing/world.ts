@@ -2,8 +2,8 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { Arch } from '@countervisor/contract';
-import { template } from '@countervisor/template';
+import type { Arch, Conformance } from '@countervisor/contract';
+import { conformance, template } from '@countervisor/template';
 import type { Io, Stop } from '../io.ts';
 import { main } from '../main.ts';
 
@@ -18,6 +18,8 @@ export interface WorldOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly tty?: { readonly out: boolean; readonly err: boolean };
   readonly architectures?: readonly Arch[] | 'installed';
+  /** What the architectures give the conformance kit; the template's unless said. */
+  readonly kits?: Readonly<Record<string, Conformance>>;
   /** Where commands run; the folder of its own unless said. */
   readonly cwd?: string;
   /** Stops at the n-th breath. */
@@ -47,7 +49,7 @@ export class World {
   }
 
   async run(...argv: string[]): Promise<Said> {
-    const { env, tty, architectures, stop, tick } = this.#options;
+    const { env, tty, architectures, kits, stop, tick } = this.#options;
     let out = '';
     let err = '';
     let breaths = 0;
@@ -74,7 +76,10 @@ export class World {
         time += tick ?? 0;
         return time;
       },
-      ...(architectures !== 'installed' && { architectures: architectures ?? [template as unknown as Arch] }),
+      ...(architectures !== 'installed' && {
+        architectures: architectures ?? [template as unknown as Arch],
+        kits: kits ?? { template: conformance },
+      }),
     };
     const code = await main(argv, io);
     return { code, out, err };

@@ -1,6 +1,7 @@
 /** Access: each addressed register, at each level, under each control and each policy: absent, undefined, trapped or direct, and the explanation names the rule. */
 import type { Control, PolicyName, RegisterFacts } from '@countervisor/contract';
-import { type Check, holds, type Lab, type Subject, same } from '../check.ts';
+import { type Check, holds, type Lab, Lack, type Subject, same } from '../check.ts';
+import { NO_MANUAL, untold } from '../facts.ts';
 import { type Change, change, guestLevels, NO_CODE, type Probed, plainest, probe } from '../guest.ts';
 import { harmless } from './registers.ts';
 
@@ -59,11 +60,13 @@ function armed({ facts }: Subject, on: ReadonlySet<string>, here: readonly strin
 function controls(subject: Subject, name: string, own: RegisterFacts): Check {
   const { facts } = subject;
   const listed = own.controls ?? [];
+  const why = untold(subject, name);
   const by = listed.length === 0 ? 'no control' : `${listed.join(', then ')}, and by nothing else`;
   return {
     suite: 'access',
     name: `${name}: stopped by ${by}`,
     needs: ['raw'],
+    ...(why !== undefined && { absent: why }),
     async run(lab: Lab): Promise<void> {
       for (const control of listed) {
         holds(`${control}, which stops ${name}`, control in facts.controls, 'facts of it', 'none');
@@ -100,7 +103,11 @@ function underPolicy(subject: Subject, policy: PolicyName, name: string, own: Re
     suite: 'access',
     name: `${name} under ${policy}`,
     needs: ['raw', 'policies'],
-    ...(told === undefined && { absent: `the manual does not say which controls the policy ${policy} turns on` }),
+    ...(told === undefined && {
+      absent: new Lack(
+        `nobody says which controls the policy ${policy} turns on: ${subject.kit.manual === undefined ? NO_MANUAL : 'the manual does not'}`,
+      ),
+    }),
     async run(lab: Lab): Promise<void> {
       if (told === undefined) return;
       const kernel = Object.values(facts.controls).filter(({ to }) => to !== 'hypervisor');

@@ -1,6 +1,7 @@
 /** Hypercalls: every service of the convention with its answer, and numbers that nobody answers. */
 import type { CallFacts } from '@countervisor/contract';
 import { type Check, holds, type Lab, type Subject, same } from '../check.ts';
+import { NO_MANUAL } from '../facts.ts';
 import { behind, END, NO_CODE, nop, placeOf, plainest, writerOf } from '../guest.ts';
 
 const UNKNOWN = 'CV_UNKNOWN_HYPERCALL';
@@ -81,7 +82,7 @@ function complete({ arch, facts, kit }: Subject): Check {
   return {
     suite: 'hypercalls',
     name: 'the manual tells of every service',
-    ...(kit.manual === undefined && { absent: 'the architecture gives no manual (Conformance.manual)' }),
+    ...(kit.manual === undefined && { absent: NO_MANUAL }),
     async run(): Promise<void> {
       const told = new Set(facts.calls.map(({ number }) => number.toString()));
       for (const [number, { name }] of Object.entries(arch.hypercalls.services)) {

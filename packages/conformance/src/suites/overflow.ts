@@ -1,7 +1,7 @@
 /** Overflow (counting rules 6 and 7): at n events and not at n - 1, each counter's own bit, two at once, masked and unmasked, and the interrupt at the right boundary. */
 import type { PmuUse, PolicyName } from '@countervisor/contract';
 import { Absent, type Check, type Lab, type Subject, same } from '../check.ts';
-import { factsOn } from '../facts.ts';
+import { factsOn, vague } from '../facts.ts';
 import {
   CATCH,
   EXCEPTION,
@@ -27,8 +27,10 @@ interface Make {
   readonly first: readonly [number, number];
   /** One guest, or more of the same. */
   start(parts: WindowParts, more?: Partial<Setup>, guests?: number): Promise<[Window, Session]>;
-  /** Bits that a count has. */
+  /** Bits that a count has: those that overflow, where no manual tells of more. */
   readonly width: bigint;
+  /** What the first counter holds in these bits. */
+  count(session: Session): Promise<bigint>;
   /** Overflow status bits of all counters. */
   status(session: Session): Promise<bigint>;
 }
@@ -51,12 +53,14 @@ type Incremented = PmuUse & { readonly increment: NonNullable<PmuUse['increment'
 const every = (use: PmuUse): bigint =>
   [...use.counters, ...Object.keys(use.fixed).map(Number)].reduce((bits, n) => bits | use.bit(n), 0n);
 
+const EVERY_BIT = 0xffff_ffff_ffff_ffffn;
+
 const hex = (value: bigint): string => `0x${value.toString(16)}`;
 
 const ROWS: readonly Row[] = [
   {
     name: 'at n events, and not at n - 1',
-    async run({ use, way: { bits }, first: [a], start, status, subject, width }) {
+    async run({ use, way: { bits }, first: [a], start, status, subject, width, count }) {
       for (const n of [1, 2, 7]) {
         const counters = [{ counter: a, event: eventOf(subject, 'instruction'), from: short(bits, n) }];
         const [w, session] = await start({ counters, body: [nop(12)] });
@@ -65,7 +69,7 @@ const ROWS: readonly Row[] = [
         same(`count after ${n - 1} of ${n}`, await session.get(use.value(a)), short(bits, 1));
         await session.run(w.started + n);
         same(`status after ${n} of ${n}`, hex(await status(session)), hex(use.bit(a)));
-        same(`count after ${n} of ${n}`, await session.get(use.value(a)), (1n << BigInt(bits)) & width);
+        same(`count after ${n} of ${n}`, await count(session), (1n << BigInt(bits)) & width);
         await session.run(w.started + n + 3);
         same('count three later', BigInt.asUintN(bits, await session.get(use.value(a))), 3n);
       }
@@ -287,6 +291,8 @@ function rowCheck(subject: Subject, policy: PolicyName, way: Way, row: Row): Che
     async run(lab: Lab): Promise<void> {
       const use = useOf(subject);
       const [a, b] = use.counters as readonly [number, number];
+      const unsaid = vague(subject, use.value(a));
+      const overflowing = (1n << BigInt(way.bits)) - 1n;
       await row.run({
         subject,
         use,
@@ -294,7 +300,8 @@ function rowCheck(subject: Subject, policy: PolicyName, way: Way, row: Row): Che
         policy,
         first: [a, b],
         status: async (session) => (await session.get(use.status)) & every(use),
-        width: factsOn(subject, use.value(a), way.cpu)?.plain ?? 0n,
+        width: unsaid ? overflowing : (factsOn(subject, use.value(a), way.cpu)?.plain ?? 0n),
+        count: async (session) => (await session.get(use.value(a))) & (unsaid ? overflowing : EVERY_BIT),
         async start(parts, more = {}, guests = 1) {
           const w = window(subject, { ...parts, ...(way.start !== undefined && { start: way.start }) });
           const guest = { code: w.code.bytes, policy };

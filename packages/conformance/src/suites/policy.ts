@@ -29,7 +29,7 @@ const PUBLISHED: Readonly<
   switched: { demand: DIRECT, home: 'pcpu', onSwitch: 'carry', independent: true },
   emulated: { demand: allBut('trap', { identity: 'direct' }), home: 'vcpu', onSwitch: 'virtual', independent: true },
   mediated: {
-    demand: { ...DIRECT, selector: 'trap', interrupt: 'trap', identity: 'trap', sampling: 'trap' },
+    demand: { ...DIRECT, selector: 'trap', identity: 'trap', sampling: 'trap' },
     home: 'pcpu',
     onSwitch: 'carry',
     independent: true,

@@ -1,7 +1,7 @@
 /** Registers: what they hold after power-on, what a write does to each bit, what a read shows, who may access them, and what is not there without its feature. */
 import type { Model, RegisterFacts } from '@countervisor/contract';
-import { type Check, holds, type Lab, type Subject, same } from '../check.ts';
-import { LOUD, setupOf } from '../facts.ts';
+import { type Check, holds, type Lab, Lack, type Subject, same } from '../check.ts';
+import { LOUD, NO_MANUAL, setupOf, untold } from '../facts.ts';
 import {
   addressOf,
   type Change,
@@ -242,7 +242,7 @@ function absent(subject: Subject, { name }: Entry, feature: string): Check {
 /** Rows and facts tell of the same registers. */
 function complete(subject: Subject): Check {
   const { arch, facts, kit } = subject;
-  const none = 'the architecture gives no manual (Conformance.manual): its tables are tested against core alone';
+  const none = new Lack(`${NO_MANUAL}: its tables are tested against core alone`);
   return {
     suite: 'registers',
     name: 'the manual tells of every register that has an address, and of no other',
@@ -279,14 +279,16 @@ export function registers(subject: Subject): Check[] {
     if (own.reset !== undefined) checks.push(resets(subject, entry));
     const { at } = arch.registers[name] as (typeof arch.registers)[string];
     if (at === undefined) continue;
+    const why = untold(subject, name);
+    const about = (check: Check): Check => (why === undefined ? check : { ...check, absent: why });
     const told = base || facts.models.some((other) => other === model && other.registers[name]?.levels !== undefined);
-    if (told) checks.push(privilege(subject, entry));
+    if (told) checks.push(about(privilege(subject, entry)));
     const writing = levelFor(subject, own.levels[1]);
     if (writing !== undefined && own.acts === undefined && code.reaches(at, true)) {
-      checks.push(writes(subject, entry, writing));
+      checks.push(about(writes(subject, entry, writing)));
     }
     const reading = levelFor(subject, own.levels[0]);
-    if (reading !== undefined && told && code.reaches(at, false)) checks.push(reads(subject, entry, reading));
+    if (reading !== undefined && told && code.reaches(at, false)) checks.push(about(reads(subject, entry, reading)));
     if (base && own.needs !== undefined) checks.push(absent(subject, entry, own.needs));
   }
   if (code === undefined) {

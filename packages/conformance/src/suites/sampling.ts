@@ -1,6 +1,6 @@
 /** Sampling: what is remembered of the place of an overflow. */
 import { isNone, type PolicyName } from '@countervisor/contract';
-import { type Check, type Lab, type Subject, same } from '../check.ts';
+import { type Check, type Lab, Lack, type Subject, same } from '../check.ts';
 import { nop, placeOf, useOf, counting as withPmu } from '../guest.ts';
 import { eventOf, short, window } from '../window.ts';
 
@@ -55,7 +55,7 @@ export function sampling(subject: Subject): Check[] {
     ];
   }
   if (sample === undefined || kit.code === undefined) {
-    const absent = 'the architecture samples, and does not say how (Conformance.use.sample)';
+    const absent = new Lack('the architecture samples, and does not say how (Conformance.use.sample)');
     return [{ suite: 'sampling', name: 'what an overflow leaves', absent, run: () => Promise.resolve() }];
   }
   return withPmu(subject).flatMap((policy) => [

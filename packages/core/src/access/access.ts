@@ -7,8 +7,11 @@ import type { VcpuRuntime } from '../vcpu.ts';
 import { type Decision, decide } from './decide.ts';
 import { performRead, performWrite } from './perform.ts';
 
-function undefinedHere(v: VcpuRuntime): Exception {
-  return v.domain.arch.arch.isa.faults.undefined(v.handle, v.domain.engine.insn?.bits ?? 0n);
+/** What the guest takes for an access to no register, or one that is refused. */
+function undefinedHere(v: VcpuRuntime, space: string, index: number, write: boolean): Exception {
+  const { faults } = v.domain.arch.arch.isa;
+  const bits = v.domain.engine.insn?.bits ?? 0n;
+  return faults.register?.(v.handle, { space, index, write }, bits) ?? faults.undefined(v.handle, bits);
 }
 
 function tell(
@@ -41,7 +44,7 @@ export function access(v: VcpuRuntime, space: string, index: number, write: bool
   const register = v.domain.arch.byAddress.get(space)?.get(index);
   if (register === undefined) {
     v.domain.unknownRegister(v, space, index, write);
-    x.fault = undefinedHere(v);
+    x.fault = undefinedHere(v, space, index, write);
     return CODE.fault;
   }
   const written = write ? (BigInt(x.hi >>> 0) << 32n) | BigInt(x.lo >>> 0) : undefined;
@@ -54,7 +57,7 @@ export function access(v: VcpuRuntime, space: string, index: number, write: bool
   let why: string | undefined;
   if (decision.verdict === 'undefined' || decision.verdict === 'absent') {
     tell(v, register, write, decision, undefined);
-    x.fault = undefinedHere(v);
+    x.fault = undefinedHere(v, space, index, write);
     return CODE.fault;
   }
   if (decision.verdict === 'trapped') {
@@ -80,7 +83,7 @@ export function access(v: VcpuRuntime, space: string, index: number, write: bool
     tell(v, register, write, decision, undefined, `${performed.refuse}: ${performed.why}`);
     x.fault =
       performed.refuse === 'undefined'
-        ? undefinedHere(v)
+        ? undefinedHere(v, space, index, write)
         : { kind: performed.refuse, ...(performed.syndrome !== undefined && { syndrome: performed.syndrome }) };
     return CODE.fault;
   }

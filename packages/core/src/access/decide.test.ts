@@ -151,16 +151,7 @@ describe('what arms a group', () => {
     expect(trapped('switched')).toEqual([]);
     expect(trapped('emulated')).toEqual(all.filter((name) => !identity.includes(name)));
     expect(trapped('off')).toEqual(all.filter((name) => !identity.includes(name)));
-    expect(trapped('mediated')).toEqual([
-      'PMINFO',
-      'PMEVENTS',
-      'PMINTEN',
-      'PMSEL0',
-      'PMSEL1',
-      'PMSEL2',
-      'PMSEL3',
-      'PMSAMPLE',
-    ]);
+    expect(trapped('mediated')).toEqual(['PMINFO', 'PMEVENTS', 'PMSEL0', 'PMSEL1', 'PMSEL2', 'PMSEL3', 'PMSAMPLE']);
   });
 
   it('a function, which sees the access', () => {

@@ -5,6 +5,23 @@ import { DEVICE, type Engine } from './engine.ts';
 
 const FAULT = -2;
 
+/** For whoever samples: the data access that the present instruction makes. */
+export function note(x: Engine, lo: number, hi: number, size: number, write: boolean): void {
+  x.noteLo = lo;
+  x.noteHi = hi;
+  x.noteSize = size;
+  x.noteWrite = write;
+}
+
+/** A port of the platform's I/O space: no translation, no alignment, no fault (what nobody answers floats). */
+function port(x: Engine, lo: number, size: number, write: boolean): number {
+  if (!x.doors.device(x.v, BigInt(lo >>> 0), size, write, 'io') && !write) {
+    x.lo = size === 4 ? -1 : 2 ** (8 * size) - 1;
+    x.hi = 0;
+  }
+  return 0;
+}
+
 /** Before any translation: is the address aligned as the access, or the vCPU now, demands? An unaligned one of `size` bytes is counted. */
 function aligned(x: Engine, lo: number, hi: number, size: number, shape: AccessShape, kind: 'read' | 'write'): boolean {
   const unaligned = (lo & (shape.size - 1)) !== 0;
@@ -43,9 +60,11 @@ function span(x: Engine, lo: number, hi: number, size: number, kind: 'read' | 'w
 /** Loads `size` bytes, zero-extended, little-endian, into `lo/hi`. 0 or FAULT. */
 export function slowLoad(x: Engine, lo: number, hi: number, shape: AccessShape): number {
   const { size } = shape;
+  if (shape.space === 'io') return port(x, lo, size, false);
   if (!aligned(x, lo, hi, size, shape, 'read')) return FAULT;
   const first = span(x, lo, hi, size, 'read', shape.level ?? x.v.level);
   if (first === -1) return FAULT;
+  if (x.noting) note(x, lo, hi, size, false);
   if (first === DEVICE) {
     x.lo = 0;
     x.hi = 0;
@@ -70,9 +89,11 @@ export function slowStore(x: Engine, lo: number, hi: number, shape: AccessShape)
   const { size } = shape;
   const valueLo = x.lo;
   const valueHi = x.hi;
+  if (shape.space === 'io') return port(x, lo, size, true);
   if (!aligned(x, lo, hi, size, shape, 'write')) return FAULT;
   const first = span(x, lo, hi, size, 'write', shape.level ?? x.v.level);
   if (first === -1) return FAULT;
+  if (x.noting) note(x, lo, hi, size, true);
   if (first === DEVICE) {
     x.lo = valueLo;
     x.hi = valueHi;

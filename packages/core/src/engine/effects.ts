@@ -1,7 +1,7 @@
 /** The stepper's ops with an effect: kinds of `perform` for what every guest does all the time, a closure for each of the others. */
 import type { AccessShape, Op, Operand } from '@countervisor/contract';
 import { SIGNAL_INDEX } from '../pmu/classes.ts';
-import { probe, slowLoad, slowStore } from './access.ts';
+import { note, probe, slowLoad, slowStore } from './access.ts';
 import type { Engine } from './engine.ts';
 import { kindOf } from './pure.ts';
 import { CODE, makeStep, type Run, type Step, wordOf } from './step.ts';
@@ -38,13 +38,14 @@ function load(x: Engine, shape: AccessShape, at: number, to: number): Run {
   const plain = shape.big !== true && shape.signed !== true;
   // An access may need more alignment than its size: one of an exclusive pair.
   const below = Math.max(size, shape.align ?? 1) - 1;
-  const other = shape.level !== undefined;
+  const other = shape.level !== undefined || shape.space !== undefined;
   return (s) => {
     const i = wordOf(at, s);
     const lo = m[i] as number;
     const hi = m[i + 1] as number;
     const e = x.tlb + ((lo >>> 12) & 255) * 8;
     if ((lo & below) === 0 && !other && m[e] === ((hi << 20) | (lo >>> 12)) && m[e + 1] === hi >>> 12) {
+      if (x.noting) note(x, lo, hi, size, false);
       const host = (m[e + 6] as number) + (lo & 4095);
       x.hi = 0;
       if (size === 8) {
@@ -71,7 +72,7 @@ function store(x: Engine, shape: AccessShape, at: number, value: number): Run {
   const { halves } = x;
   const { size, big } = shape;
   const below = Math.max(size, shape.align ?? 1) - 1;
-  const other = shape.level !== undefined;
+  const other = shape.level !== undefined || shape.space !== undefined;
   return (s) => {
     const i = wordOf(at, s);
     const lo = m[i] as number;
@@ -89,6 +90,7 @@ function store(x: Engine, shape: AccessShape, at: number, value: number): Run {
     }
     const e = x.tlb + ((lo >>> 12) & 255) * 8;
     if ((lo & below) === 0 && !other && m[e + 2] === ((hi << 20) | (lo >>> 12)) && m[e + 3] === hi >>> 12) {
+      if (x.noting) note(x, lo, hi, size, true);
       const host = (m[e + 6] as number) + (lo & 4095);
       if (size === 8) {
         m[host >> 2] = l;
@@ -107,9 +109,13 @@ function store(x: Engine, shape: AccessShape, at: number, value: number): Run {
 const word64 = (m: Int32Array, i: number): bigint =>
   (BigInt((m[i + 1] as number) >>> 0) << 32n) | BigInt((m[i] as number) >>> 0);
 
-/** A load or store that `perform` has a kind for: little-endian, of the current level, loads zero-extended. */
+/** A load or store that `perform` has a kind for: to memory, little-endian, of the current level, loads zero-extended. */
 export const isPlain = (shape: AccessShape): boolean =>
-  shape.big !== true && shape.signed !== true && shape.level === undefined && (shape.align ?? 1) <= shape.size;
+  shape.big !== true &&
+  shape.signed !== true &&
+  shape.level === undefined &&
+  shape.space === undefined &&
+  (shape.align ?? 1) <= shape.size;
 
 /** Where a branch goes, as a step holds it. */
 export const target = (to: bigint): { readonly lo: number; readonly hi: number } => ({

@@ -31,10 +31,10 @@ export interface Doors<V extends Running> {
   access(v: V, space: string, index: number, write: boolean): number;
   trap(v: V, cause: string, argument: bigint): number;
   call(v: V, helper: string, args: readonly bigint[]): bigint;
-  /** Takes the exception in `Engine.fault`. */
-  take(v: V, exception: Exception): void;
-  /** Physical access outside RAM; value through `lo/hi`. False: nothing answers there. */
-  device(v: V, physical: bigint, size: number, write: boolean): boolean;
+  /** Takes the exception in `Engine.fault`; `raised`: by an instruction that has retired. */
+  take(v: V, exception: Exception, raised?: boolean): void;
+  /** Physical access outside RAM, or to a port; value through `lo/hi`. False: nothing answers there. */
+  device(v: V, physical: bigint, size: number, write: boolean, space?: 'io'): boolean;
   translate(v: V, virtual: bigint, kind: AccessKind, level: number): Translation | Exception;
   /** Does every unaligned data access of this vCPU fault, wherever it goes? */
   checksAlignment(v: V): boolean;
@@ -96,6 +96,16 @@ export class Engine<V extends Running = Running> {
   bits = 0n;
   /** The instruction that was built last without a page to keep it: it crosses into another one. */
   homeless: Insn | undefined;
+  /** Does somebody sample? Then the last instruction that retired and its last data access are kept; size 0: it made none. */
+  noting = false;
+  /** Its row's name; of an exception that was taken since, its kind. */
+  retired: string | undefined;
+  retiredLo = 0;
+  retiredHi = 0;
+  noteLo = 0;
+  noteHi = 0;
+  noteSize = 0;
+  noteWrite = false;
   /** An instruction before which to stop; code decoded before it was set does not know it. */
   stop: { readonly pc: bigint; reached(): void } | undefined;
   #pcpu = 0;
@@ -245,6 +255,17 @@ export class Engine<V extends Running = Running> {
     if (this.memory.watched[page] === 0) return;
     this.code.invalidate(page);
     this.attention |= ATTENTION.decode;
+  }
+
+  /** This instruction has retired, or this exception was taken before it could; for whoever samples. */
+  retire(name: string, lo: number, hi: number): void {
+    this.retired = name;
+    this.retiredLo = lo;
+    this.retiredHi = hi;
+  }
+
+  get retiredPc(): bigint {
+    return (BigInt(this.retiredHi >>> 0) << 32n) | BigInt(this.retiredLo >>> 0);
   }
 
   /** Records an unaligned access; counted when the instruction retires. */

@@ -6,7 +6,7 @@
  */
 import type { AccessShape } from '@countervisor/contract';
 import { SIGNAL_INDEX } from '../pmu/classes.ts';
-import { probe, slowLoad, slowStore } from './access.ts';
+import { note, probe, slowLoad, slowStore } from './access.ts';
 import type { Engine } from './engine.ts';
 import { CODE, type Flags, type Step } from './step.ts';
 
@@ -448,6 +448,7 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
         const hi = ((m[a + 1] as number) + (m[b + 1] as number) + (lo >>> 0 < al >>> 0 ? 1 : 0)) | 0;
         const e = x.tlb + ((lo >>> 12) & 255) * 8;
         if ((lo & o.c) === 0 && m[e] === ((hi << 20) | (lo >>> 12)) && m[e + 1] === hi >>> 12) {
+          if (x.noting) note(x, lo, hi, o.c + 1, false);
           const host = (m[e + 6] as number) + (lo & 4095);
           if (o.c === 7) {
             m[d] = m[host >> 2] as number;
@@ -474,6 +475,7 @@ export function perform(x: Engine, first: Step | undefined, base: number): numbe
         const hi = ((m[a + 1] as number) + (m[b + 1] as number) + (lo >>> 0 < al >>> 0 ? 1 : 0)) | 0;
         const e = x.tlb + ((lo >>> 12) & 255) * 8;
         if ((lo & o.c) === 0 && m[e + 2] === ((hi << 20) | (lo >>> 12)) && m[e + 3] === hi >>> 12) {
+          if (x.noting) note(x, lo, hi, o.c + 1, true);
           const host = (m[e + 6] as number) + (lo & 4095);
           if (o.c === 7) {
             m[host >> 2] = m[d] as number;

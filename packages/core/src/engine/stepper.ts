@@ -22,7 +22,7 @@ function retireUnaligned(x: Engine): void {
  * `Engine.attention` says that something changed that core has to look at, always at an instruction boundary.
  */
 export function step(x: Engine, budget: number): number {
-  const { m, counts, grainBits, critical } = x;
+  const { m, counts, grainBits, critical, noting } = x;
   const { s } = x.v;
   const pcAt = s + x.pcWord;
   const below = (1 << grainBits) - 1;
@@ -58,6 +58,9 @@ export function step(x: Engine, budget: number): number {
         return used;
       }
     }
+    const atLo = lo;
+    const atHi = hi;
+    if (noting) x.noteSize = 0;
     const code = perform(x, insn.first, s);
     if (code === 0) {
       const next = (lo + insn.length) | 0;
@@ -82,13 +85,15 @@ export function step(x: Engine, budget: number): number {
         if ((m[pcAt] as number) >>> 0 < lo >>> 0) m[pcAt + 1] = hi + 1;
         counts[insn.kind] = (counts[insn.kind] as number) + 1;
         if ((x.attention & ATTENTION.unaligned) !== 0) retireUnaligned(x);
-        x.doors.take(x.v, x.fault as Exception);
+        if (noting) x.retire(insn.name, atLo, atHi);
+        x.doors.take(x.v, x.fault as Exception, true);
         return used + 1;
       }
       if (code === CODE.again) {
         counts[UNFINISHED] = (counts[UNFINISHED] as number) + 1;
         x.attention &= ~ATTENTION.unaligned;
         used++;
+        if (noting) x.retire(insn.name, atLo, atHi);
         if (x.attention !== 0 || ((x.classes.masks[UNFINISHED] as number) & critical) !== 0) return used;
         continue;
       }
@@ -98,6 +103,7 @@ export function step(x: Engine, budget: number): number {
     }
     counts[insn.kind] = (counts[insn.kind] as number) + 1;
     used++;
+    if (noting) x.retire(insn.name, atLo, atHi);
     if (x.attention !== 0) {
       if ((x.attention & ATTENTION.unaligned) !== 0) retireUnaligned(x);
       if (x.attention !== 0) return used;

@@ -1,5 +1,13 @@
 /** Checks of the PMU's tables (events, counters) and of the switch plan. */
-import { type Counter, isNone, ones, type PmuEvent, SIGNALS, type SwitchPlan } from '@countervisor/contract';
+import {
+  type Counter,
+  isNone,
+  ones,
+  type PmuEvent,
+  type Sampling,
+  SIGNALS,
+  type SwitchPlan,
+} from '@countervisor/contract';
 import { loosely, type Names } from './names.ts';
 import { type Problems, show } from './problems.ts';
 
@@ -15,13 +23,16 @@ const COUNTER = Object.keys({
   counting: 0,
   neighbour: 0,
   divisor: 0,
+  threshold: 0,
   needs: 0,
 } satisfies Record<keyof Counter, 0>);
+const SAMPLING = Object.keys({ armed: 0, boundary: 0, branches: 0, branched: 0 } satisfies Record<keyof Sampling, 0>);
 const PLAN = Object.keys({
   controls: 0,
   freeze: 0,
   counters: 0,
   because: 0,
+  travels: 0,
   contextSwitchFrom: 0,
   contextSwitchTo: 0,
 } satisfies Record<keyof SwitchPlan, 0>);
@@ -38,7 +49,24 @@ export function checkPmu(problems: Problems, thing: unknown, names: Names): void
 
 export function checkSampling(problems: Problems, thing: unknown): void {
   const sampling = problems.named('sampling', thing, "what samples, or none('why')");
-  if (sampling !== undefined && isNone(sampling)) problems.text('sampling.none', sampling.none);
+  if (sampling === undefined) return;
+  if (isNone(sampling)) {
+    problems.text('sampling.none', sampling.none);
+    return;
+  }
+  problems.only('sampling', sampling, SAMPLING);
+  for (const name of SAMPLING) problems.function(`sampling.${name}`, sampling[name], 'optional');
+  for (const [asks, tells] of [
+    ['armed', 'boundary'],
+    ['branches', 'branched'],
+  ] as const) {
+    if (sampling[asks] === undefined || sampling[tells] !== undefined) continue;
+    problems.note('CV_CONTRADICTION', 'sampling', {
+      where: 'sampling',
+      why: `says when with ${asks}, and not what then`,
+      remedy: `Write ${tells}, or leave out ${asks}.`,
+    });
+  }
 }
 
 function checkEvents(problems: Problems, table: unknown, names: Names): void {
@@ -82,7 +110,7 @@ function checkCounters(problems: Problems, table: unknown, names: Names): void {
     problems.only(where, counter, COUNTER);
     for (const name of ['width', 'overflowWidth', 'event', 'counting'])
       problems.function(`${where}.${name}`, counter[name]);
-    problems.function(`${where}.divisor`, counter.divisor, 'optional');
+    for (const name of ['divisor', 'threshold']) problems.function(`${where}.${name}`, counter[name], 'optional');
     if (counter.needs !== undefined) problems.name(`${where}.needs`, 'CPU feature', counter.needs, names.features);
     if (counter.neighbour !== undefined) {
       const neighbour = problems.whole(`${where}.neighbour`, counter.neighbour, 0, counters.length - 1);
@@ -109,6 +137,7 @@ export function checkSwitching(problems: Problems, thing: unknown, pmu: unknown,
   const carried = checkLists(problems, 'switching', plan, names);
   checkWrites(problems, 'switching.freeze', plan.freeze, names);
   problems.text('switching.because', plan.because);
+  problems.function('switching.travels', plan.travels, 'optional');
   problems.function('switching.contextSwitchFrom', plan.contextSwitchFrom, 'optional');
   problems.function('switching.contextSwitchTo', plan.contextSwitchTo, 'optional');
   if (!CARRIES.some((policy) => names.policies.has(policy))) return;

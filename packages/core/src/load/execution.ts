@@ -27,7 +27,9 @@ export function checkIsa(problems: Problems, thing: unknown, names: Names): void
   const faults = problems.named('isa.faults', isa.faults);
   if (faults !== undefined) {
     for (const name of ['undefined', 'alignment', 'bus']) problems.function(`isa.faults.${name}`, faults[name]);
-    problems.function('isa.faults.fetchAlignment', faults.fetchAlignment, 'optional');
+    for (const name of ['fetchAlignment', 'register']) {
+      problems.function(`isa.faults.${name}`, faults[name], 'optional');
+    }
   }
   for (const [name, helper] of problems.entries('isa.helpers', isa.helpers)) {
     problems.function(`isa.helpers.${name}`, helper);

@@ -109,6 +109,7 @@ export function checkPlatforms(problems: Problems, plugin: Readonly<Record<strin
     for (const key of ['interrupt', 'wakes', 'deadline', 'entry', 'start', 'verdict']) {
       problems.function(`${where}.${key}`, platform[key]);
     }
+    problems.function(`${where}.latch`, platform.latch, 'optional');
     const tree = problems.function(`${where}.deviceTree`, platform.deviceTree, 'optional');
     const address = problems.function(`${where}.treeAddress`, platform.treeAddress, 'optional');
     if (tree !== address) {
@@ -123,6 +124,7 @@ export function checkPlatforms(problems: Problems, plugin: Readonly<Record<strin
 }
 
 interface Range {
+  readonly space: 'memory' | 'io';
   readonly who: string;
   readonly base: bigint;
   readonly end: bigint;
@@ -134,7 +136,8 @@ function checkMap(problems: Problems, where: string, name: string, platform: Rea
   if (ram !== undefined) {
     const base = problems.natural(`${where}.ram.base`, ram.base);
     const most = problems.natural(`${where}.ram.most`, ram.most);
-    if (base !== undefined && most !== undefined) ranges.push({ who: 'the RAM', base, end: base + most });
+    if (base !== undefined && most !== undefined)
+      ranges.push({ space: 'memory', who: 'the RAM', base, end: base + most });
   }
   const seen = new Set<string>();
   problems.items(`${where}.devices`, platform.devices).forEach((thing, i) => {
@@ -151,16 +154,18 @@ function checkMap(problems: Problems, where: string, name: string, platform: Rea
     }
     problems.function(`${at}.state`, device.state);
     for (const key of ['read', 'reading', 'write']) problems.function(`${at}.${key}`, device[key], 'optional');
+    if (device.space !== undefined) problems.oneOf(`${at}.space`, device.space, ['io']);
     if (device.range === undefined) return;
     const range = problems.named(`${at}.range`, device.range);
     if (range === undefined) return;
     const base = problems.natural(`${at}.range.base`, range.base);
     const size = problems.whole(`${at}.range.size`, range.size, 1, Number.MAX_SAFE_INTEGER);
-    if (base !== undefined && size !== undefined) ranges.push({ who: own, base, end: base + BigInt(size) });
+    if (base !== undefined && size !== undefined)
+      ranges.push({ space: device.space === 'io' ? 'io' : 'memory', who: own, base, end: base + BigInt(size) });
   });
   ranges.forEach((a, i) => {
     for (const b of ranges.slice(i + 1)) {
-      if (a.base >= b.end || b.base >= a.end) continue;
+      if (a.space !== b.space || a.base >= b.end || b.base >= a.end) continue;
       const at = a.base > b.base ? a.base : b.base;
       problems.note('CV_RANGES_OVERLAP', `${where}.devices`, {
         platform: name,

@@ -3,10 +3,11 @@
  * next overflow is. The registers themselves are in the vCPU's block; nothing here is guest state but the remainders of clock dividers and
  * which control was last looked at.
  */
-import type { PmuEvent, Signal } from '@countervisor/contract';
+import { type Counted, isNone, type PmuEvent, type Sampling, type Signal } from '@countervisor/contract';
 import type { Handle } from '../handle.ts';
 import type { CompiledArch, CompiledCounter } from '../load/compile.ts';
 import { SIGNAL_INDEX, type SignalClasses } from './classes.ts';
+import { cyclesOver, type Threshold } from './threshold.ts';
 
 interface Armed {
   readonly counter: CompiledCounter;
@@ -18,6 +19,9 @@ interface Armed {
   readonly divisor: number;
   /** Counts the carries of this counter. */
   readonly carries: number | undefined;
+  readonly threshold: Threshold | undefined;
+  /** Its next event is recorded. */
+  readonly sampled: boolean;
 }
 
 const TWO32 = 4294967296;
@@ -38,12 +42,15 @@ export class Bank {
   readonly kind: 'pcpu' | 'vcpu';
   readonly #arch: CompiledArch;
   #armed: Armed[] = [];
-  /** Remainders of clock dividers, by counter. */
+  /** Remainders of clock dividers, by counter; of a counter with a threshold, 1 when its last cycle was one that it counts. */
   readonly remainders: number[];
   /** Counters that the present instruction wrote: they do not count it (counting rule 3). */
   readonly #written: Set<number> = new Set();
   /** What the present instruction adds by software: counter → amount. */
   readonly #added = new Map<number, number>();
+  readonly #sampling: Sampling | undefined;
+  /** What the counters did at the last boundary that is of interest to whoever samples. */
+  readonly counted: Counted[] = [];
   /** Instructions that surely cause no overflow, and signals that may at their next occurrence. */
   budget: number = Number.POSITIVE_INFINITY;
   critical = 0;
@@ -51,6 +58,8 @@ export class Bank {
   constructor(kind: 'pcpu' | 'vcpu', arch: CompiledArch) {
     this.kind = kind;
     this.#arch = arch;
+    const { sampling } = arch.arch;
+    this.#sampling = isNone(sampling) ? undefined : sampling;
     this.remainders = new Array<number>(arch.counters.length).fill(0);
   }
 
@@ -99,6 +108,8 @@ export class Bank {
       overflowWidth: counter.row.overflowWidth(view),
       divisor: counter.row.divisor?.(view) ?? 1,
       carries: event.counts.includes('carry') ? counter.row.neighbour : undefined,
+      threshold: counter.row.threshold?.(view),
+      sampled: this.#sampling?.armed?.(view, counter.index) ?? false,
     };
   }
 
@@ -119,7 +130,11 @@ export class Bank {
       let amount = 0;
       if (!this.#written.has(index)) {
         for (const [signal, weight] of a.weights) amount += (signals[signal] as number) * weight;
-        if (a.divisor > 1) {
+        if (a.threshold !== undefined) {
+          const over = cyclesOver(a.threshold, a.weights, signals, this.remainders[index] === 1);
+          amount = over.amount;
+          this.remainders[index] = over.held ? 1 : 0;
+        } else if (a.divisor > 1) {
           const all = (this.remainders[index] as number) + amount;
           this.remainders[index] = all % a.divisor;
           amount = Math.floor(all / a.divisor);
@@ -129,6 +144,9 @@ export class Bank {
       }
       if (amount === 0) continue;
       const wraps = increase(m, a, amount);
+      if (boundary && (a.sampled || wraps > 0) && this.#sampling?.boundary !== undefined) {
+        this.counted.push({ counter: index, amount, wrapped: wraps > 0, armed: a.sampled });
+      }
       if (wraps === 0) continue;
       any = true;
       if (a.overflowWidth === 32) carried?.set(index, wraps);
@@ -160,7 +178,12 @@ export class Bank {
     let budget = Number.POSITIVE_INFINITY;
     let critical = 0;
     for (const a of this.#armed) {
-      const left = remaining(m, a);
+      // Cycles can only be told apart one instruction at a time.
+      if (a.threshold !== undefined) {
+        budget = 1;
+        continue;
+      }
+      const left = a.sampled ? 1 : remaining(m, a);
       let rate = 0;
       let rare = 0;
       for (const [signal, weight] of a.weights) {

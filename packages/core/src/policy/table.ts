@@ -59,8 +59,10 @@ export const POLICY_TABLE: Readonly<Record<PolicyName, Policy>> = {
     independent: true,
   },
   mediated: {
-    means: 'Counters are direct, selectors and interrupt enables trapped and checked; all are carried (KVM 2025).',
-    demand: but(all('direct'), { selector: 'trap', interrupt: 'trap', identity: 'trap', sampling: 'trap' }),
+    means:
+      'Counters, their enables and interrupts are direct, selectors trapped and checked; all are carried (KVM 2025).',
+    // What a selector may count is the hypervisor's to say, and what the host's PMU is like. The rest reaches nothing but the guest's own counters.
+    demand: but(all('direct'), { selector: 'trap', identity: 'trap', sampling: 'trap' }),
     home: 'pcpu',
     onSwitch: 'carry',
     independent: true,

@@ -203,6 +203,11 @@ export const ERRORS = {
         ? 'The read gave 0, the write was dropped, as the setting unmodelled=ignore asks.'
         : 'It got a bus fault. Add the register to the device, or run with unmodelled=ignore to read 0 there.',
     ),
+  CV_NO_PORT: (f: { domain: string; verb: 'read' | 'wrote'; port: string; pc: string; platform: string }): Said =>
+    said(
+      `${f.domain}: the guest ${f.verb} port ${f.port} at pc ${f.pc}, where the platform ${f.platform} has no device: it read ones, or its write was lost.`,
+      `Add the device to the platform ${f.platform}, with its range of ports, or do not use it.`,
+    ),
   CV_NOTHING_THERE: (f: {
     domain: string;
     kind: 'read' | 'write' | 'fetch';

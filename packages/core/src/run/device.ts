@@ -5,17 +5,36 @@ import { ATTENTION } from '../engine/engine.ts';
 import { hex, told } from '../report/errors.ts';
 import type { VcpuRuntime } from '../vcpu.ts';
 
-/** The device that has this byte. */
-export function deviceAt(domain: Domain, physical: bigint): Device | undefined {
+/** The device that has this byte, or port. */
+export function deviceAt(domain: Domain, physical: bigint, space?: 'io'): Device | undefined {
   return domain.platform.devices.find(
-    ({ range }) => range !== undefined && physical >= range.base && physical < range.base + BigInt(range.size),
+    ({ range, space: own }) =>
+      range !== undefined && own === space && physical >= range.base && physical < range.base + BigInt(range.size),
   );
 }
 
 /** Value through `Engine.lo/hi`. False: nothing answers there, and the user has been told, unless no device is near. */
-export function device(domain: Domain, v: VcpuRuntime, physical: bigint, size: number, write: boolean): boolean {
-  const found = deviceAt(domain, physical);
-  if (found?.range === undefined) return false;
+export function device(
+  domain: Domain,
+  v: VcpuRuntime,
+  physical: bigint,
+  size: number,
+  write: boolean,
+  space?: 'io',
+): boolean {
+  const found = deviceAt(domain, physical, space);
+  if (found?.range === undefined) {
+    if (space === 'io') {
+      const facts = {
+        domain: domain.name,
+        verb: write ? 'wrote' : 'read',
+        port: hex(physical),
+        pc: hex(domain.pc(v)),
+      } as const;
+      domain.diagnose(...told('CV_NO_PORT', { ...facts, platform: domain.platform.name }));
+    }
+    return false;
+  }
   const offset = Number(physical - found.range.base);
   const x = domain.engine;
   let answered = found.sizes.includes(size as 1 | 2 | 4 | 8) && offset + size <= found.range.size;

@@ -27,10 +27,10 @@ export function doors(
     call(v, helper, args) {
       return isa.helpers[helper]?.(v.handle, args) ?? 0n;
     },
-    take(v, exception) {
-      domain.machine.take(v, exception);
+    take(v, exception, raised) {
+      domain.machine.take(v, exception, raised);
     },
-    device: (v, physical, size, write) => device(domain, v, physical, size, write),
+    device: (v, physical, size, write, space) => device(domain, v, physical, size, write, space),
     translate: (v, virtual, kind, level) => isa.translate(v.handle, virtual, kind, level, domain.physical),
     checksAlignment: (v) => isa.checksAlignment?.(v.handle) ?? false,
     regime: (v, level) => isa.regime(v.handle, level),

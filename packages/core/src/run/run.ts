@@ -6,6 +6,7 @@ import { step } from '../engine/stepper.ts';
 import type { Handle } from '../handle.ts';
 import type { Machine } from '../machine.ts';
 import type { Pcpu } from '../pcpu.ts';
+import { watchBranches } from '../pmu/sample.ts';
 import { leave, switchTo } from '../switch/switch.ts';
 import type { VcpuRuntime } from '../vcpu.ts';
 import { nextDeadline, nextOf } from './rounds.ts';
@@ -20,6 +21,11 @@ export function settle(machine: Machine, v: VcpuRuntime): void {
   const pcpu = v.pcpu as Pcpu;
   for (;;) {
     machine.fold(v, true);
+    if (v.assist !== undefined) {
+      const { assist } = v;
+      v.assist = undefined;
+      machine.take(v, assist);
+    }
     const what = x.attention | v.attention;
     x.attention = 0;
     v.attention = 0;
@@ -35,11 +41,13 @@ export function settle(machine: Machine, v: VcpuRuntime): void {
     if ((what & (ATTENTION.pmu | ATTENTION.level)) !== 0) {
       pcpu.bank.arm(pcpu.view as Handle, v.level);
       v.bank?.arm(v.handle, v.level);
+      if (machine.sampling !== undefined) watchBranches(machine.sampling, v);
     }
     if (domain.ended !== undefined || !v.on) break;
     const due = v.deadline != null && domain.now(v) >= v.deadline;
     if (due) v.deadline = null;
     if (!due && (what & (ATTENTION.interrupts | ATTENTION.pmu | ATTENTION.level)) === 0) break;
+    domain.platform.latch?.(v.handle);
     const exception = domain.platform.interrupt(v.handle);
     if (exception === undefined) {
       if (x.attention === 0 && v.attention === 0) break;
@@ -77,6 +85,8 @@ function execute(machine: Machine, v: VcpuRuntime, units: number): number {
   const pcpu = v.pcpu as Pcpu;
   machine.running = v;
   x.enter(v, pcpu.index);
+  x.noting = machine.sampling !== undefined;
+  x.retired = undefined;
   x.attention |= v.attention;
   let used = 0;
   try {
@@ -91,7 +101,7 @@ function execute(machine: Machine, v: VcpuRuntime, units: number): number {
         untilDeadline(machine, v),
         ACTIVATION,
       );
-      x.critical = pcpu.bank.critical | (v.bank?.critical ?? 0);
+      x.critical = pcpu.bank.critical | (v.bank?.critical ?? 0) | v.branches;
       const done = step(x, budget);
       used += done;
       if (v.turn !== 0) v.turn = Math.max(0, v.turn - done);

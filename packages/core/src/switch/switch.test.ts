@@ -60,6 +60,49 @@ describe('what travels', () => {
     for (const name of CARRIED) expect(physical.raw(physical.register(name)), name).toBe(pattern(name, 3));
   });
 
+  it('the bits that are not the guest’s stay on the physical CPU, whoever comes and goes', () => {
+    const switching: SwitchPlan = {
+      ...template.switching,
+      // Under this policy the fourth counter is the host's, and so is its bit of the enables.
+      travels: (name, policy) => {
+        if (policy !== 'mediated') return ~0n;
+        if (name === 'PMC3' || name === 'PMSEL3') return 0n;
+        return name === 'PMENSET' ? 7n : ~0n;
+      },
+    };
+    const [a, b] = pair('mediated', { ...template, switching } as Arch);
+    const physical = new Handle(a.v, true);
+    const other = new Handle(b.v, true);
+    const put = (handle: Handle, name: string, value: bigint): void => handle.store(handle.register(name), value);
+    const raw = (handle: Handle, ...names: readonly string[]): bigint[] =>
+      names.map((name) => handle.raw(handle.register(name)));
+
+    switchTo(a.machine, cpu(a), a.v);
+    for (const [name, value] of [
+      ['PMC0', 10n],
+      ['PMC3', 13n],
+      ['PMSEL3', 3n],
+      ['PMENSET', 0xdn],
+    ] as const) {
+      put(physical, name, value);
+    }
+    const told: string[][] = [];
+    a.machine.events.on('switch', (e) => told.push([...e.steps]));
+    switchTo(a.machine, cpu(a), b.v);
+    expect(raw(other, 'PMC3', 'PMSEL3', 'PMENSET')).toEqual([13n, 3n, 8n]);
+    put(other, 'PMC3', 14n);
+    put(other, 'PMENSET', 0xan);
+    switchTo(a.machine, cpu(a), a.v);
+    expect(raw(physical, 'PMC0', 'PMC3', 'PMSEL3', 'PMENSET')).toEqual([10n, 14n, 3n, 0xdn]);
+    // The second physical CPU has a fourth counter of its own, as power-on left it.
+    switchTo(a.machine, cpu(a, 1), a.v);
+    expect(raw(physical, 'PMC0', 'PMC3', 'PMENSET')).toEqual([10n, 0x1de7_ec7e_dbad_c0den, 5n]);
+    const saved = told.flat().filter((step) => step.startsWith('save PMENSET '));
+    expect(saved[0]).toBe('save PMENSET 0x5');
+    expect(told.flat().filter((step) => /PMC3|PMSEL3/.test(step))).toEqual([]);
+    expect(told.flat()).toContain('restore PMC0 0xa');
+  });
+
   it('switched: while it is away, its values are read where they wait', () => {
     const [a, b] = pair('switched');
     switchTo(a.machine, cpu(a), a.v);

@@ -3,7 +3,7 @@
  * start them last. Whatever the policy, the physical bank itself first moves unchanged from one block to the next: that is the hardware staying
  * where it is.
  */
-import type { SwitchPlan, Writes } from '@countervisor/contract';
+import type { PolicyName, SwitchPlan, Writes } from '@countervisor/contract';
 import { ATTENTION } from '../engine/engine.ts';
 import { Handle } from '../handle.ts';
 import type { CompiledRegister } from '../load/compile.ts';
@@ -12,36 +12,50 @@ import type { Pcpu } from '../pcpu.ts';
 import { hex } from '../report/errors.ts';
 import type { VcpuRuntime } from '../vcpu.ts';
 
-/** The architecture's order, as the personality has changed it, with its registers looked up: those that this CPU has. */
+/** A register of the plan, and the bits of it that are the guest's. */
+interface Carried {
+  readonly register: CompiledRegister;
+  readonly bits: bigint;
+}
+
+/** The architecture's order, as the personality has changed it, with its registers looked up: those that this CPU has, and the policy gives the guest. */
 interface Order {
-  readonly controls: readonly CompiledRegister[];
-  readonly freeze: Writes;
-  readonly counters: readonly CompiledRegister[];
+  readonly controls: readonly Carried[];
+  readonly freeze: readonly (Carried & { readonly value: bigint })[];
+  readonly counters: readonly Carried[];
   /** The mirror image of both lists. */
-  readonly back: readonly CompiledRegister[];
+  readonly back: readonly Carried[];
   /** What stays on the physical CPU whatever the policy. */
   readonly hypervisor: readonly CompiledRegister[];
   readonly plan: SwitchPlan;
 }
 
-const orders = new WeakMap<Machine, Order>();
+const orders = new WeakMap<Machine, Map<PolicyName, Order>>();
 
-function orderOf(machine: Machine): Order {
-  const known = orders.get(machine);
+function orderOf(machine: Machine, policy: PolicyName): Order {
+  const byPolicy = orders.get(machine) ?? new Map<PolicyName, Order>();
+  orders.set(machine, byPolicy);
+  const known = byPolicy.get(policy);
   if (known !== undefined) return known;
   const plan: SwitchPlan = { ...machine.arch.arch.switching, ...machine.personality.switching?.(machine.mode) };
-  const controls = existing(machine, plan.controls);
-  const counters = existing(machine, plan.counters);
-  const hypervisor = machine.arch.registers.filter((r) => r.home === 'pcpu' && r.exists);
+  const carried = (names: readonly string[]): Carried[] =>
+    names.flatMap((name) => {
+      const register = machine.arch.byName.get(name);
+      if (register?.exists !== true) return [];
+      const bits = (plan.travels?.(name, policy, machine.arch.cpu) ?? register.mask) & register.mask;
+      return bits === 0n ? [] : [{ register, bits }];
+    });
+  const controls = carried(plan.controls);
+  const counters = carried(plan.counters);
   const order: Order = {
     controls,
-    freeze: plan.freeze,
+    freeze: plan.freeze.flatMap(([name, value]) => carried([name]).map((c) => ({ ...c, value: value & c.bits }))),
     counters,
     back: [...controls, ...counters].reverse(),
-    hypervisor,
+    hypervisor: machine.arch.registers.filter((r) => r.home === 'pcpu' && r.exists),
     plan,
   };
-  orders.set(machine, order);
+  byPolicy.set(policy, order);
   return order;
 }
 
@@ -51,43 +65,53 @@ function live(v: VcpuRuntime, words: number): Int32Array {
   return v.domain.memory.words.subarray(at, at + words);
 }
 
-function existing(machine: Machine, names: readonly string[]): CompiledRegister[] {
-  return names.map((name) => machine.arch.byName.get(name)).filter((r): r is CompiledRegister => r?.exists === true);
-}
-
 /** The vCPU's own slots, whatever its policy: where a carried register waits. */
 const own = (v: VcpuRuntime): Handle => new Handle(v, false, true);
 
 /** What happened, for whoever listens. */
 type Steps = string[] | undefined;
 
-function out(v: VcpuRuntime, registers: readonly CompiledRegister[], steps: Steps): void {
+function out(v: VcpuRuntime, carried: readonly Carried[], steps: Steps): void {
   const physical = new Handle(v, true);
   const slots = own(v);
-  for (const register of registers) {
-    const value = physical.raw(register);
+  for (const { register, bits } of carried) {
+    const value = physical.raw(register) & bits;
     slots.store(register, value);
     steps?.push(`save ${register.name} ${hex(value)}`);
   }
 }
 
-function back(v: VcpuRuntime, registers: readonly CompiledRegister[], steps: Steps): void {
+/** Changes the guest's bits of a physical register, and no others. */
+function change(physical: Handle, { register, bits }: Carried, value: bigint): void {
+  physical.store(register, bits === register.mask ? value : (physical.raw(register) & ~bits) | value);
+}
+
+function back(v: VcpuRuntime, carried: readonly Carried[], steps: Steps): void {
   const physical = new Handle(v, true);
   const slots = own(v);
-  for (const register of registers) {
-    const value = slots.raw(register);
-    physical.store(register, value);
-    steps?.push(`restore ${register.name} ${hex(value)}`);
+  for (const one of carried) {
+    const value = slots.raw(one.register) & one.bits;
+    change(physical, one, value);
+    steps?.push(`restore ${one.register.name} ${hex(value)}`);
   }
 }
 
-function write(machine: Machine, v: VcpuRuntime, writes: Writes, why: string, steps: Steps): void {
+function freeze(v: VcpuRuntime, order: Order, steps: Steps): void {
+  const physical = new Handle(v, true);
+  for (const one of order.freeze) {
+    change(physical, one, one.value);
+    steps?.push(`freeze ${one.register.name} ${hex(one.value)}`);
+  }
+}
+
+/** Writes of the hypervisor's own. */
+function enforce(machine: Machine, v: VcpuRuntime, writes: Writes, steps: Steps): void {
   const physical = new Handle(v, true);
   for (const [name, value] of writes) {
     const register = machine.arch.byName.get(name);
     if (register?.exists !== true) continue;
     physical.store(register, value & register.mask);
-    steps?.push(`${why} ${name} ${hex(value)}`);
+    steps?.push(`enforce ${name} ${hex(value)}`);
   }
 }
 
@@ -95,11 +119,11 @@ function write(machine: Machine, v: VcpuRuntime, writes: Writes, why: string, st
 export function leave(machine: Machine, pcpu: Pcpu, steps?: Steps): void {
   const v = pcpu.current;
   if (v === undefined) return;
-  const order = orderOf(machine);
+  const order = orderOf(machine, v.policy);
   const { onSwitch, home } = v.domain.policy;
   if (onSwitch === 'carry') {
     out(v, order.controls, steps);
-    write(machine, v, order.freeze, 'freeze', steps);
+    freeze(v, order, steps);
     out(v, order.counters, steps);
     v.remainders = [...pcpu.bank.remainders];
   } else if (home === 'pcpu') {
@@ -107,7 +131,9 @@ export function leave(machine: Machine, pcpu: Pcpu, steps?: Steps): void {
     out(v, order.back, undefined);
   }
   // While it is away, questions about it (does it wake?) see the hypervisor controls it last ran under.
-  out(v, order.hypervisor, undefined);
+  const physical = new Handle(v, true);
+  const slots = own(v);
+  for (const register of order.hypervisor) slots.store(register, physical.raw(register));
   order.plan.contextSwitchFrom?.(v.handle);
   pcpu.rest.set(live(v, pcpu.rest.length));
   v.pcpu = undefined;
@@ -116,7 +142,7 @@ export function leave(machine: Machine, pcpu: Pcpu, steps?: Steps): void {
 }
 
 function enter(machine: Machine, pcpu: Pcpu, v: VcpuRuntime, steps: Steps): void {
-  const order = orderOf(machine);
+  const order = orderOf(machine, v.policy);
   live(v, pcpu.rest.length).set(pcpu.rest);
   v.pcpu = pcpu;
   pcpu.current = v;
@@ -124,8 +150,7 @@ function enter(machine: Machine, pcpu: Pcpu, v: VcpuRuntime, steps: Steps): void
   machine.charge(v, 'switch');
   const { demand, onSwitch } = v.domain.policy;
   const { personality, mode } = machine;
-  if (personality.enforce === undefined)
-    write(machine, v, machine.arch.arch.enforce(demand, v.handle), 'enforce', steps);
+  if (personality.enforce === undefined) enforce(machine, v, machine.arch.arch.enforce(demand, v.handle), steps);
   if (onSwitch === 'carry') {
     back(v, order.back, steps);
     // A newcomer's clock dividers begin at nothing, whoever was there before.
@@ -133,8 +158,7 @@ function enter(machine: Machine, pcpu: Pcpu, v: VcpuRuntime, steps: Steps): void
     for (let i = 0; i < remainders.length; i++) remainders[i] = v.remainders?.[i] ?? 0;
   }
   order.plan.contextSwitchTo?.(v.handle);
-  if (personality.enforce !== undefined)
-    write(machine, v, personality.enforce(mode, demand, v.handle), 'enforce', steps);
+  if (personality.enforce !== undefined) enforce(machine, v, personality.enforce(mode, demand, v.handle), steps);
   v.switches++;
   pcpu.switches++;
   machine.attend(v, ATTENTION.pmu | ATTENTION.level | ATTENTION.interrupts | ATTENTION.translation);

@@ -1,0 +1,201 @@
+/** Single mutants of an architecture's tables: one slip each, of the kind that a person makes. Only slips that can matter: a reset value that nothing stores is not changed. */
+import type { Arch, Field, FieldWrite, PmuRole, Register } from '@countervisor/contract';
+
+export interface TableMutant {
+  readonly kind: string;
+  readonly what: string;
+  /** Checks to try first: parts of their names, or suites. */
+  readonly first: readonly string[];
+  make(): Arch;
+}
+
+type Rows = Readonly<Record<string, Register>>;
+
+const withRows = (arch: Arch, name: string, change: Partial<Register>): Arch => ({
+  ...arch,
+  registers: { ...(arch.registers as Rows), [name]: { ...(arch.registers as Rows)[name], ...change } as Register },
+});
+
+const lowest = ({ bits }: Field): bigint => 1n << BigInt(typeof bits === 'number' ? bits : bits[1]);
+
+const WRITES: Readonly<Record<FieldWrite, FieldWrite>> = {
+  plain: 'ignored',
+  'one-sets': 'plain',
+  'one-clears': 'plain',
+  ignored: 'zero',
+  zero: 'plain',
+  one: 'zero',
+  'must-be-0': 'zero',
+  'must-be-1': 'one',
+};
+
+const ROLES: readonly PmuRole[] = [
+  'counter',
+  'selector',
+  'enable',
+  'global',
+  'overflow',
+  'interrupt',
+  'identity',
+  'user-access',
+];
+
+/** Values of general registers are set at entry, so their resets never show. */
+export function tableMutants(arch: Arch, told: ReadonlySet<string>): TableMutant[] {
+  const all: TableMutant[] = [];
+  const add = (kind: string, what: string, first: readonly string[], make: () => Arch): void => {
+    all.push({ kind, what, first, make });
+  };
+  const levels = arch.levels;
+  const kernel = levels.length - 2;
+
+  for (const [name, row] of Object.entries(arch.registers as Rows)) {
+    if (!told.has(name)) continue;
+    const own = [`registers/${name}`, `access/${name}`];
+    const made = row.derive !== undefined || row.view !== undefined;
+    const entry = Object.entries(row.fields).find(([, field]) => (field.write ?? 'plain') === 'plain');
+    if (!made && typeof row.reset !== 'function' && entry !== undefined) {
+      const reset = row.reset === 'unknown' ? 0n : row.reset ^ lowest(entry[1]);
+      add('reset', `${name} resets to 0x${reset.toString(16)}`, own, () => withRows(arch, name, { reset }));
+    }
+    if (row.at === undefined) continue;
+    const writable = row.write !== 'never' && levels.indexOf(row.write) <= kernel;
+    if (writable && row.derive === undefined && row.action === undefined && row.wrote === undefined) {
+      for (const [field, about] of Object.entries(row.fields)) {
+        const write = WRITES[about.write ?? 'plain'];
+        // Bits that an `implemented` hides stay hidden whatever their field says.
+        if (row.implemented !== undefined && about.write === 'zero') continue;
+        add('write behaviour', `${name}.${field} is ${write}`, own, () =>
+          withRows(arch, name, { fields: { ...row.fields, [field]: { ...about, write } } }),
+        );
+      }
+    }
+    for (const which of ['read', 'write'] as const) {
+      const at = row[which] === 'never' ? kernel + 1 : levels.indexOf(row[which]);
+      const other = at > 0 ? levels[at - 1] : levels[at + 1];
+      // Operations cannot be read by any instruction.
+      if (which === 'read' && row.at.index >> 14 === 1 && row.at.space === 'sysreg') continue;
+      add('privilege', `${name} may be ${which === 'read' ? 'read' : 'written'} from ${other} on`, own, () =>
+        withRows(arch, name, { [which]: other }),
+      );
+    }
+    const traps = row.traps ?? [];
+    for (const [n, group] of traps.entries()) {
+      add('trap group', `${name} is not stopped by ${group}`, own, () =>
+        withRows(arch, name, { traps: traps.filter((_, at) => at !== n) }),
+      );
+      const next = traps[n + 1];
+      if (next === undefined) continue;
+      add('trap order', `${name} asks ${next} before ${group}`, own, () =>
+        withRows(arch, name, { traps: traps.with(n, next).with(n + 1, group) }),
+      );
+    }
+    if (row.role !== undefined) {
+      const role = ROLES[(ROLES.indexOf(row.role) + 1) % ROLES.length] as PmuRole;
+      add('role', `${name} has the role ${role}`, ['policy', ...own], () => withRows(arch, name, { role }));
+    }
+    if (row.needs !== undefined) {
+      const { needs: _, ...rest } = row;
+      add('feature', `${name} needs no ${row.needs}`, own, () => ({
+        ...arch,
+        registers: { ...(arch.registers as Rows), [name]: rest },
+      }));
+    }
+  }
+
+  for (const [name, group] of Object.entries(arch.trapGroups)) {
+    if (typeof group.when === 'function' || !('register' in group.when)) continue;
+    const { when } = group;
+    add('trap control', `${name} is armed by the opposite`, ['access'], () => ({
+      ...arch,
+      trapGroups: { ...arch.trapGroups, [name]: { ...group, when: { ...when, is: when.is === 0n ? 1n : 0n } } },
+    }));
+    for (const level of group.at) {
+      add('trap level', `${name} does not stop ${level}`, ['access'], () => ({
+        ...arch,
+        trapGroups: { ...arch.trapGroups, [name]: { ...group, at: group.at.filter((one) => one !== level) } },
+      }));
+    }
+  }
+
+  const { switching } = arch;
+  for (const list of ['controls', 'counters'] as const) {
+    for (const register of switching[list]) {
+      add('carried', `${register} does not travel`, ['switching'], () => ({
+        ...arch,
+        switching: { ...switching, [list]: switching[list].filter((one) => one !== register) },
+      }));
+    }
+  }
+  for (const [register] of switching.freeze) {
+    add('freeze', `${register} is not frozen`, ['switching', 'overflow'], () => ({
+      ...arch,
+      switching: { ...switching, freeze: switching.freeze.filter(([one]) => one !== register) },
+    }));
+    add('order', `${register} is saved behind the freeze`, ['switching'], () => ({
+      ...arch,
+      switching: {
+        ...switching,
+        controls: switching.controls.filter((one) => one !== register),
+        counters: [register, ...switching.counters],
+      },
+    }));
+  }
+  add('order', 'controls in the opposite order', ['switching'], () => ({
+    ...arch,
+    switching: { ...switching, controls: switching.controls.toReversed() },
+  }));
+
+  for (const [n, event] of arch.pmu.events.entries()) {
+    const change = (more: object): Arch => ({
+      ...arch,
+      pmu: { ...arch.pmu, events: arch.pmu.events.with(n, { ...event, ...more }) },
+    });
+    const signal = event.counts[0] === 'load' ? 'store' : 'load';
+    add('event signal', `${event.name} counts ${signal}`, ['counting'], () => change({ counts: [signal] }));
+    add('event number', `${event.name} is event 0x77`, ['counting'], () => change({ id: 0x77 }));
+    add('event signal', `${event.name} counts twice`, ['counting'], () =>
+      change({ counts: [...event.counts, ...event.counts] }),
+    );
+  }
+
+  for (const [n, counter] of arch.pmu.counters.entries()) {
+    const change = (more: object): Arch => ({
+      ...arch,
+      pmu: { ...arch.pmu, counters: arch.pmu.counters.with(n, { ...counter, ...more }) },
+    });
+    add('counter', `counter ${n} never counts`, ['counting', 'overflow'], () => change({ counting: () => false }));
+    add('counter', `counter ${n} always counts`, ['counting'], () => change({ counting: () => true }));
+    add('counter', `counter ${n} overflows at 16 bits`, ['overflow'], () => change({ overflowWidth: () => 16 }));
+  }
+
+  for (const [number, service] of Object.entries(arch.hypercalls.services)) {
+    add('hypercall', `${service.name} answers one more`, ['hypercalls'], () => ({
+      ...arch,
+      hypercalls: {
+        ...arch.hypercalls,
+        services: {
+          ...arch.hypercalls.services,
+          [number]: {
+            ...service,
+            call(vcpu, args) {
+              const result = service.call(vcpu, args);
+              return typeof result === 'bigint' ? BigInt.asUintN(64, result + 1n) : result;
+            },
+          },
+        },
+      },
+    }));
+  }
+  add('enforce', 'nothing is enforced', ['access', 'policy'], () => ({ ...arch, enforce: () => [] }));
+  add('overflow', 'an overflow sets no status', ['overflow'], () => ({
+    ...arch,
+    pmu: { ...arch.pmu, overflow: () => {} },
+  }));
+  add('overflow', 'the line is always down', ['overflow'], () => ({
+    ...arch,
+    pmu: { ...arch.pmu, line: () => false },
+  }));
+  add('overflow', 'the line is always up', ['overflow'], () => ({ ...arch, pmu: { ...arch.pmu, line: () => true } }));
+  return all;
+}
