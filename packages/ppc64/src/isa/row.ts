@@ -7,10 +7,10 @@
  * - registers: those of registers/general.ts, MSR, and FSCR where facilities are asked for;
  * - exceptions (`raise`), by name, syndrome in brackets: 'program' [SRR1's reason bit: TRAP, PRIVILEGED, ILLEGAL below], 'alignment' [effective address],
  *   'system-call' and 'system-call-vectored' [LEV, retires], 'fp-unavailable', 'vector-unavailable', 'vsx-unavailable' [0], 'facility-unavailable' [IC];
- * - causes (`trap`): 'hypercall' [LEV], 'nap' [0: wait, 1: stop, 2: nap and its kin], 'unmodelled' [the word]: an enabled floating-point or vector
+ * - causes (`trap`): 'hypercall' [LEV], 'wait' [0: wait, 1: stop], 'unmodelled' [0]: an enabled floating-point or vector
  *   instruction, or an operation of the hash MMU;
- * - helpers (`call`): 'rfid', 'rfscv' [give the next instruction's address], 'mtmsr' [RS, L], 'mtmsrd' [RS, L], 'tlbie' [word, RS, RB], 'slb' [word, RS, RB],
- *   beside those of isa/bits.ts.
+ * - helpers (`call`): 'rfid', 'rfscv', 'rfebb' [S] give the next instruction's address; 'mtmsr' [RS, L], 'mtmsrd' [RS, L]; 'tlbie' [RIC, PRS, R, RS, RB, 1 where
+ *   it is tlbiel]; 'mfbhrbe' [entry], 'clrbhrb'; beside those of isa/bits.ts. Privilege was checked before; the facilities of EBB and BHRB were not.
  */
 import type { Cost, Lifter, Signal } from '@countervisor/contract';
 
@@ -60,12 +60,14 @@ const WIDTHS = {
   TO: 5,
   NB: 5,
   L: 1,
-  L2: 2,
   L3: 3,
   WC: 2,
   PL: 2,
   SC: 2,
   R: 1,
+  S: 1,
+  TX: 1,
+  BHRBE: 10,
   FXM: 8,
   LEV: 7,
   TH: 5,
@@ -74,9 +76,6 @@ const WIDTHS = {
   IH: 3,
   RIC: 2,
   PRS: 1,
-  X5: 5,
-  X10: 10,
-  XI: 16,
   SI: 16,
   UI: 16,
   D: 16,
