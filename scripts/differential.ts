@@ -1,7 +1,8 @@
-// `npm run differential`: every row of the A64 instruction table against QEMU, at least 500 instances of each, then planted faults.
-// Arguments: --seed N, --instances N, --row NAME (as often as needed).
+// `npm run differential`: every row of an instruction table against QEMU, at least 500 instances of each, then planted faults.
+// Arguments: --arch arm64|ppc64 (default arm64), --seed N, --instances N, --row NAME (as often as needed), --no-planted.
 import { parseArgs } from 'node:util';
 import { evaluator } from '../test/differential/backend.ts';
+import { differential } from '../test/differential/ppc64/main.ts';
 import { stepper, systemStepper } from '../test/differential/stepper.ts';
 import { ask, instancesOf, judge, plant } from '../test/differential/suite.ts';
 import { sweep } from '../test/differential/sweep.ts';
@@ -9,6 +10,7 @@ import { systemEvaluator } from '../test/differential/system-backend.ts';
 
 const { values } = parseArgs({
   options: {
+    arch: { type: 'string', default: 'arm64' },
     seed: { type: 'string' },
     instances: { type: 'string', default: '500' },
     row: { type: 'string', multiple: true },
@@ -18,6 +20,10 @@ const { values } = parseArgs({
 
 const seed = values.seed === undefined ? Date.now() % 2 ** 32 : Number(values.seed);
 const instances = Number(values.instances);
+if (values.arch === 'ppc64') {
+  const sound = differential({ seed, instances, rows: values.row, planted: !values['no-planted'] });
+  process.exit(sound ? 0 : 1);
+}
 console.log(`Seed ${seed}, ${instances} instances of each row.`);
 const started = Date.now();
 const answered = ask(seed, instances, (row) => values.row === undefined || values.row.includes(row.name));

@@ -22,6 +22,7 @@ export const ILLEGAL = 0x8_0000;
 /**
  * Versions of the architecture as features of a CPU, each standing on the one before. What no row asks for is in every CPU: version 2.00, and so the
  * 970. 'isa-2.02' brought popcntb, 'isa-2.03' isel, 'isa-2.05' cmpb and prtyw, 'isa-2.06' lbarx, ldbrx, bpermd, divde and popcntd.
+ * One more feature is asked for: 'power-saving', the nap, doze, sleep and rvwinkle of versions 2.06 and 2.07.
  */
 export type Version = 'isa-2.02' | 'isa-2.03' | 'isa-2.05' | 'isa-2.06' | 'isa-2.07' | 'isa-3.0' | 'isa-3.1';
 export const VERSIONS: readonly Version[] = [

@@ -4,7 +4,7 @@
  */
 import type { Lifter, Value } from '@countervisor/contract';
 import { address, displaced, gpr, plus, setGpr } from '../operands.ts';
-import { bin, type Fields, type Mode, type Row, row } from '../row.ts';
+import { bin, type Fields, type Row, row } from '../row.ts';
 import { type Access, DOUBLE, LOAD, perform, STORE, shapeOf } from './memory.ts';
 
 /** Prefixes: eight-byte loads and stores, and modified loads and stores, with D-form suffixes. */
@@ -54,10 +54,7 @@ const singles: readonly Row[] = KINDS.map((kind) => {
   );
 });
 
-/** As of lq and stq: which register of the pair the lower address belongs to. */
-const halves = (mode: Mode, first: number): readonly [number, number] =>
-  mode.big ? [first, first + 1] : [first + 1, first];
-
+/** Unlike with lq and stq, the even register's doubleword has the lower address in either byte order. */
 const quads: readonly Row[] = [
   row(
     'plq',
@@ -67,16 +64,15 @@ const quads: readonly Row[] = [
     '3.1, 3.3.4',
     (b, f, mode) => {
       const at = address(b, mode, sumOf(b, f));
-      const [first, second] = halves(mode, f.RT);
       const low = b.load(at, shapeOf(mode, DOUBLE));
       const high = b.load(plus(b, at, 8), shapeOf(mode, DOUBLE));
-      setGpr(b, first, low);
-      setGpr(b, second, high);
+      setGpr(b, f.RT, low);
+      setGpr(b, f.RT + 1, high);
     },
     {
       signals: ['load', 'access', 'access'],
       needs: NEEDS,
-      allocated: (f) => valid(f) && f.RT % 2 === 0 && (f.R === 1 || f.RA !== f.RT),
+      allocated: (f) => valid(f) && f.RT % 2 === 0 && f.RA !== f.RT,
     },
   ),
   row(
@@ -87,10 +83,9 @@ const quads: readonly Row[] = [
     '3.1, 3.3.4',
     (b, f, mode) => {
       const at = address(b, mode, sumOf(b, f));
-      const [first, second] = halves(mode, f.RS);
       b.probe(at, 16, true);
-      b.store(at, gpr(b, first), shapeOf(mode, DOUBLE));
-      b.store(plus(b, at, 8), gpr(b, second), shapeOf(mode, DOUBLE));
+      b.store(at, gpr(b, f.RS), shapeOf(mode, DOUBLE));
+      b.store(plus(b, at, 8), gpr(b, f.RS + 1), shapeOf(mode, DOUBLE));
     },
     { signals: ['store', 'access', 'access'], needs: NEEDS, allocated: (f) => valid(f) && f.RS % 2 === 0 },
   ),

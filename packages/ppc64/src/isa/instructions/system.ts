@@ -259,12 +259,12 @@ const translation: readonly Row[] = [
 ];
 
 /** The hypervisor's alone; a guest is never it. Book III, 6.5.9: with LPCR[EVIRT] 0 a program interrupt, privileged instruction. */
-const HYPERVISOR: readonly (readonly [name: string, pattern: string, syntax: string, needs?: Version])[] = [
+const HYPERVISOR: readonly (readonly [name: string, pattern: string, syntax: string, needs?: string])[] = [
   ['hrfid', nothing(274), ''],
-  ['nap', nothing(434), '', 'isa-2.06'],
-  ['doze', nothing(402), '', 'isa-2.06'],
-  ['sleep', nothing(466), '', 'isa-2.06'],
-  ['rvwinkle', nothing(498), '', 'isa-2.06'],
+  ['nap', nothing(434), '', 'power-saving'],
+  ['doze', nothing(402), '', 'power-saving'],
+  ['sleep', nothing(466), '', 'power-saving'],
+  ['rvwinkle', nothing(498), '', 'power-saving'],
   ['msgsnd', '011111 ///// ///// RB 0011001110 /', 'RB', 'isa-2.07'],
   ['msgclr', '011111 ///// ///// RB 0011101110 /', 'RB', 'isa-2.07'],
   ['msgsync', '011111 ///// ///// ///// 1101110110 /', '', 'isa-3.0'],

@@ -1,0 +1,32 @@
+/** A share of the differential run, small enough for every test run; `npm run differential -- --arch ppc64` is the whole of it. */
+import { beforeAll, expect, it } from 'vitest';
+import { describeWith } from '../../needs.ts';
+import { evaluator } from './backend.ts';
+import { type Answered, ask, instancesOf, judge, plant } from './suite.ts';
+
+/** Fixed, so that a failure here is everybody's; the whole run draws its own. */
+const SEED = 20_240_601;
+/** Of each row in each byte order. */
+const INSTANCES = 60;
+
+describeWith(['qemu-ppc64', 'gcc-ppc64'], `Power ISA against QEMU, seed ${SEED}`, () => {
+  let answered: Answered;
+  beforeAll(() => {
+    answered = ask(SEED, INSTANCES);
+  });
+
+  it(`tries every row that user mode can show, ${INSTANCES} times and more`, () => {
+    expect([...instancesOf(answered)].filter(([, count]) => count < INSTANCES)).toEqual([]);
+  });
+
+  it('finds lifts and QEMU of one mind, in both byte orders', () => {
+    const { findings } = judge(answered, evaluator());
+    expect(findings.map(({ row, times, first }) => `${row}: ${times} differ. ${first}`)).toEqual([]);
+  });
+
+  it('would find a fault in any row: a wrong flag, result, store, jump, branch, exception or trap', () => {
+    const { planted, missed } = plant(answered);
+    expect(missed).toEqual([]);
+    expect(planted).toBeGreaterThan(instancesOf(answered).size);
+  });
+});

@@ -1,0 +1,179 @@
+/** The differential run: cases for every row that problem state can show, in both byte orders, what QEMU makes of them, and what a back end does. */
+
+import { rowNamed } from '../../../packages/ppc64/src/isa/encode.ts';
+import { rows } from '../../../packages/ppc64/src/isa/instructions/index.ts';
+import { fieldsOf, type Row } from '../../../packages/ppc64/src/isa/row.ts';
+import { busy, planted, watching } from '../mutate.ts';
+import { Random } from '../random.ts';
+import { type Backend, evaluator } from './backend.ts';
+import { type Case, describeCase, difference, type Order, type Result } from './cases.ts';
+import { generate } from './generate.ts';
+import { userMode } from './user.ts';
+
+export interface Answered {
+  readonly seed: number;
+  readonly cases: readonly { readonly c: Case; readonly theirs: Result }[];
+}
+
+export interface Finding {
+  readonly row: string;
+  readonly times: number;
+  /** The first case and how the answers differ. */
+  readonly first: string;
+}
+
+/** Rows that qemu-ppc64 cannot be asked about, each with its reason. */
+export const BEYOND: Readonly<Record<string, string>> = {
+  sc: 'user-mode QEMU performs the call itself',
+  scv: 'user-mode QEMU performs the call itself',
+  wait: 'it would wait for ever',
+  mftb: 'the time differs',
+  rfscv: 'user-mode QEMU calls it illegal, where it is privileged',
+  'slbfee.': 'user-mode QEMU calls it illegal, where it is privileged',
+  icbt: 'QEMU 7.2 knows it for embedded CPUs alone (book II, 4.3.2)',
+  rfebb: 'needs registers of the PMU',
+  clrbhrb: 'needs registers of the PMU',
+  mfbhrbe: 'needs registers of the PMU',
+};
+
+export const isBeyond = (row: Row): boolean => row.cost === 'vector' || Object.hasOwn(BEYOND, row.name);
+
+/** The newest CPU, and one that still had what was taken back. */
+const CPU = 'power10';
+const EARLIER = 'power8';
+const cpuOf = (row: Row): string => (row.needs === 'power-saving' ? EARLIER : CPU);
+
+const ORDERS: readonly Order[] = ['big', 'little'];
+
+/** In little-endian mode they raise the alignment interrupt, of which user-mode QEMU dies: that is for the unit tests. */
+const BIG_ONLY = ['lmw', 'stmw', 'lswi', 'stswi'];
+
+/** A row's own seed, so that its cases do not depend on the rows before it. FNV-1a. */
+function seedOf(seed: number, name: string): number {
+  let hash = (0x811c9dc5 ^ seed) >>> 0;
+  for (const letter of name) hash = Math.imul(hash ^ letter.charCodeAt(0), 0x01000193) >>> 0;
+  return hash;
+}
+
+/** Makes `instances` cases of every row in each byte order and asks QEMU. */
+export function ask(seed: number, instances: number, only: (row: Row) => boolean = () => true): Answered {
+  const chosen = rows.filter((row) => !isBeyond(row) && only(row));
+  const answered: Answered['cases'][number][] = [];
+  const inUser = userMode();
+  try {
+    for (const cpu of [CPU, EARLIER]) {
+      for (const order of ORDERS) {
+        const cases = chosen
+          .filter((row) => cpuOf(row) === cpu && (order === 'big' || !BIG_ONLY.includes(row.name)))
+          .flatMap((row) => {
+            const random = new Random(seedOf(seed, `${row.name} ${order}`));
+            return Array.from({ length: instances }, () => generate(row, random, order));
+          });
+        inUser.run(cases, order, cpu).forEach((theirs, i) => {
+          answered.push({ c: cases[i] as Case, theirs });
+        });
+      }
+    }
+  } finally {
+    inUser.close();
+  }
+  return { seed, cases: answered };
+}
+
+/** One case of so many, of every row. */
+export function share({ seed, cases }: Answered, of: number): Answered {
+  return { seed, cases: cases.filter((_, i) => i % of === 0) };
+}
+
+/** Cases by row; a row of the table that has none stands there with 0. */
+export function instancesOf(answered: Answered): ReadonlyMap<string, number> {
+  const count = new Map(rows.filter((row) => !isBeyond(row)).map((row) => [row.name, 0]));
+  for (const { c } of answered.cases) count.set(c.row, (count.get(c.row) ?? 0) + 1);
+  return count;
+}
+
+/** Where QEMU is wrong, by name, with the manual's section. */
+const FAULTS: readonly {
+  readonly rows: RegExp;
+  readonly when: (c: Case, theirs: Result) => boolean;
+  readonly why: string;
+}[] = [
+  {
+    rows: /^divdeo?\.?$/,
+    when: (c) => {
+      const { RA, RB } = fieldsOf(rowNamed(c.row), c.words[0] as number);
+      const [a, b] = [RA, RB].map((n) => BigInt.asIntN(64, c.gpr[n] as bigint)) as [bigint, bigint];
+      const quotient = b === 0n ? 0n : (a << 64n) / b;
+      return quotient !== BigInt.asIntN(64, quotient) && (quotient < 0n ? -quotient : quotient) < 1n << 64n;
+    },
+    why: 'a quotient of divde between 2^63 and 2^64 does not overflow in QEMU (book I, 3.3.9)',
+  },
+  {
+    rows: /^p?lq$|^lmw$|^lswi$/,
+    when: (_c, theirs) => theirs.end === 'memory',
+    why: 'QEMU has loaded its first registers when it faults on a second page (book III, 6.6)',
+  },
+];
+
+export const excuse = (c: Case, theirs: Result): string | undefined =>
+  FAULTS.find(({ rows: named, when }) => named.test(c.row) && when(c, theirs))?.why;
+
+/** Where a back end and QEMU differ, a finding per row. */
+export function judge(
+  answered: Answered,
+  backend: Backend,
+): { readonly findings: readonly Finding[]; readonly excused: ReadonlyMap<string, number> } {
+  const findings = new Map<string, Finding>();
+  const excused = new Map<string, number>();
+  for (const { c, theirs } of answered.cases) {
+    const differs = difference(c, backend.run(c), theirs);
+    if (differs === undefined) continue;
+    const why = excuse(c, theirs);
+    if (why !== undefined) {
+      excused.set(why, (excused.get(why) ?? 0) + 1);
+      continue;
+    }
+    const before = findings.get(c.row);
+    const first = before?.first ?? `${describeCase(c)}\n    ${differs}`;
+    findings.set(c.row, { row: c.row, times: (before?.times ?? 0) + 1, first });
+  }
+  return { findings: [...findings.values()], excused };
+}
+
+/** A planted fault that nobody noticed. */
+export interface Missed {
+  readonly row: string;
+  readonly point: string;
+}
+
+/** What user-mode QEMU cannot show of lqarx, since its stqcx. never stores; the unit tests do. */
+const isUnseen = (row: string, point: string): boolean => row === 'lqarx' && point.startsWith('set RESERVE');
+
+/** Plants each fault that a row can have and returns how many, and those that no case of the row shows. */
+export function plant(answered: Answered): { readonly planted: number; readonly missed: readonly Missed[] } {
+  const missed: Missed[] = [];
+  let count = 0;
+  const groups = new Map<string, Answered['cases'][number][]>();
+  for (const one of answered.cases) {
+    const group = groups.get(one.c.row);
+    if (group) group.push(one);
+    else groups.set(one.c.row, [one]);
+  }
+  for (const [row, cases] of groups) {
+    const points = new Set<string>();
+    const watcher = evaluator((_name, lift) => watching(points)(lift));
+    for (const { c } of cases) watcher.run(c);
+    const all = points.size === 0 ? [{ point: 'nothing', mutate: busy('GPR7') }] : [];
+    for (const point of points) {
+      if (!isUnseen(row, point)) all.push({ point, mutate: planted(point) });
+    }
+    for (const { point, mutate } of all) {
+      count += 1;
+      const backend = evaluator((_name, lift) => mutate(lift));
+      const shows = ({ c, theirs }: Answered['cases'][number]): boolean =>
+        excuse(c, theirs) === undefined && difference(c, backend.run(c), theirs) !== undefined;
+      if (!cases.some(shows)) missed.push({ row, point });
+    }
+  }
+  return { planted: count, missed };
+}
