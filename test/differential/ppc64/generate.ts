@@ -126,7 +126,8 @@ function company(row: Row, at: readonly number[], f: Fields, random: Random): nu
   if (row.name === 'lqarx') return [...at];
   if (row.name === 'stqcx.') {
     const double = { RA, RB };
-    return [...encode('ldarx', { RT: free, ...double, EH: 0 }), ...at, ...encode('stdcx.', { RS: other, ...double })];
+    const first = encode('ldarx', { RT: free, ...double, EH: 0 });
+    return random.one([[...first, ...at, ...encode('stdcx.', { RS: other, ...double })], [...at]]);
   }
   if (kind === 'l') return [...at, ...encode(`st${size}cx.`, { RS: other, RA, RB })];
   const load = encode(`l${size}arx`, { RT: free, RA, RB, EH: 0 });

@@ -1,6 +1,7 @@
 /** From 32 or 64 bits to one instruction. Power ISA 3.1B, book I, 1.6: rows stand in buckets by primary opcode and by bits 5:1, the specific before the general. */
-import type { CodeReader, Decoded, View } from '@countervisor/contract';
+import type { CodeReader, Decoded, Lifter, View } from '@countervisor/contract';
 import { OVERLAPS, rows } from './instructions/index.ts';
+import { FACILITY, facilityOfUser } from './operands.ts';
 import { type Fields, fieldsOf, type Mode, type Row } from './row.ts';
 
 /** Mode bits for `decode`. */
@@ -69,7 +70,12 @@ export function instruction(word: number, suffix: number, bits: number): Instruc
   const signals = typeof row.signals === 'function' ? row.signals(fields) : row.signals;
   const means = modeOf(bits);
   const length = row.suffix === undefined ? 4 : 8;
-  return { name, length, cost, signals, row, word, suffix, fields, lift: (b) => row.lift(b, fields, means) };
+  const lift = (b: Lifter): void => {
+    // Book III, 6.2.10: FSCR[PREFIX] closes prefixed instructions to problem state.
+    if (length === 8) facilityOfUser(b, FACILITY.PREFIX);
+    row.lift(b, fields, means);
+  };
+  return { name, length, cost, signals, row, word, suffix, fields, lift };
 }
 
 const swapped = (word: number): number =>

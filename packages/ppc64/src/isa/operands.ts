@@ -129,3 +129,17 @@ export const msrBit = (b: Lifter, bit: number): Value => b.and(b.get('MSR'), b.c
 export function privileged(b: Lifter): void {
   b.when(msrBit(b, MSR.PR), () => b.raise('program', b.constant(PRIVILEGED)));
 }
+
+/** Bits of FSCR, and the numbers by which the facility interrupt names them. Book III, 6.2.10. */
+export const FACILITY = { EBB: 7, TAR: 8, SCV: 12, PREFIX: 13 } as const;
+
+/** Raises the facility interrupt where FSCR's bit is 0. */
+export function facility(b: Lifter, bit: number): void {
+  const there = b.and(b.get('FSCR'), b.constant(1 << bit));
+  b.when(b.eq(there, b.constant(0)), () => b.raise('facility-unavailable', b.constant(bit)));
+}
+
+/** The same for what FSCR closes to problem state alone. */
+export function facilityOfUser(b: Lifter, bit: number): void {
+  b.when(msrBit(b, MSR.PR), () => facility(b, bit));
+}

@@ -10,7 +10,7 @@
  * - causes (`trap`): 'hypercall' [LEV], 'wait' [0: wait, 1: stop], 'unmodelled' [0]: an enabled floating-point or vector
  *   instruction, or an operation of the hash MMU;
  * - helpers (`call`): 'rfid', 'rfscv', 'rfebb' [S] give the next instruction's address; 'mtmsr' [RS, L], 'mtmsrd' [RS, L]; 'tlbie' [RIC, PRS, R, RS, RB, 1 where
- *   it is tlbiel]; 'mfbhrbe' [entry], 'clrbhrb'; beside those of isa/bits.ts. Privilege was checked before; the facilities of EBB and BHRB were not.
+ *   it is tlbiel]; 'mfbhrbe' [entry], 'clrbhrb'; beside those of isa/bits.ts. Privilege and FSCR were asked before; what MMCR0[PMCC] says of the BHRB was not.
  */
 import type { Cost, Lifter, Signal } from '@countervisor/contract';
 

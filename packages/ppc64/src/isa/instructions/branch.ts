@@ -3,7 +3,7 @@
  * BH 0 returns. bcctr with a BO that counts CTR down is invalid, and illegal here.
  */
 import type { Lifter, Signal, Value } from '@countervisor/contract';
-import { crBit, MSR, msrBit, signed } from '../operands.ts';
+import { crBit, FACILITY, facilityOfUser, signed } from '../operands.ts';
 import { type FieldsOf, type Mode, type Row, row, type Version } from '../row.ts';
 
 const SOURCE = '2.4';
@@ -108,21 +108,16 @@ interface Through {
   readonly before?: (b: Lifter) => void;
 }
 
-/** FSCR's bit for TAR, and the number by which the facility interrupt names it. Book III, 6.2.10. */
-const TAR_BIT = 8;
-
-/** In problem state FSCR[TAR] says whether there is one. */
-function facility(b: Lifter): void {
-  b.when(msrBit(b, MSR.PR), () => {
-    const there = b.and(b.get('FSCR'), b.constant(1 << TAR_BIT));
-    b.when(b.eq(there, b.constant(0)), () => b.raise('facility-unavailable', b.constant(TAR_BIT)));
-  });
-}
-
 const THROUGH: readonly Through[] = [
   { name: 'bclr', register: 'LR', xo: '0000010000' },
   { name: 'bcctr', register: 'CTR', xo: '1000010000', plain: true },
-  { name: 'bctar', register: 'TAR', xo: '1000110000', needs: 'isa-2.07', before: facility },
+  {
+    name: 'bctar',
+    register: 'TAR',
+    xo: '1000110000',
+    needs: 'isa-2.07',
+    before: (b) => facilityOfUser(b, FACILITY.TAR),
+  },
 ];
 
 const registers: readonly Row[] = THROUGH.flatMap(({ name, register, xo, needs, plain, before }) =>

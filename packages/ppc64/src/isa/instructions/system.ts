@@ -1,12 +1,9 @@
 /** System calls, returns, traps, SPRs, storage control and synchronization. Power ISA 3.0B, books I (2.6, 3.3.11, 3.3.17), II (4) and III (3.3, 4.3, 4.4, 5.9). */
 import type { Lifter, Value } from '@countervisor/contract';
 import { SPR } from '../../address.ts';
-import { address, gpr, indexed, privileged, setGpr, signed } from '../operands.ts';
+import { address, FACILITY, facility, facilityOfUser, gpr, indexed, privileged, setGpr, signed } from '../operands.ts';
 import { bin, PRIVILEGED, type Row, row, TRAP, type Version } from '../row.ts';
 import { xForm } from './forms.ts';
-
-/** FSCR's bit for scv, and the number by which the facility interrupt names it. Book III, 6.2.10. */
-const SCV_BIT = 12;
 
 const calls: readonly Row[] = [
   row('sc', 'system', '010001 ///// ///// //// LEV /// 1 /', 'LEV', '2.6', (b, f) => {
@@ -21,8 +18,7 @@ const calls: readonly Row[] = [
     'LEV',
     '2.6',
     (b, f) => {
-      const there = b.and(b.get('FSCR'), b.constant(1 << SCV_BIT));
-      b.when(b.eq(there, b.constant(0)), () => b.raise('facility-unavailable', b.constant(SCV_BIT)));
+      facility(b, FACILITY.SCV);
       b.raise('system-call-vectored', b.constant(f.LEV), true);
     },
     { needs: 'isa-3.0' },
@@ -58,6 +54,7 @@ const returns: readonly Row[] = [
     'S',
     'book II, 7.2.1',
     (b, f) => {
+      facilityOfUser(b, FACILITY.EBB);
       b.jump(b.call('rfebb', b.constant(f.S)));
     },
     { needs: 'isa-2.07' },

@@ -60,7 +60,7 @@ const PRIMARY: readonly (readonly [name: string, opcode: number, unit: Unit, nee
 
 const plain: readonly Row[] = [
   ...PRIMARY.map(([name, opcode, unit, needs]) => group(name, unit, `${bin(opcode, 6)} ${ANY}`, needs)),
-  group('quad-precision (opcode 63)', 'vsx', '111111 ///////////////////// 0010/', 'isa-3.0'),
+  group('quad-precision (opcode 63)', 'vsx', '111111 //////////////////// 0010//', 'isa-3.0'),
   group('lfdp', 'fp', `111001 ${ANY.slice(2)} 00`, 'isa-2.05'),
   group('lxsd, lxssp', 'vector', `111001 ${ANY.slice(2)} 1/`, 'isa-3.0'),
   group('stfdp', 'fp', `111101 ${ANY.slice(2)} 00`, 'isa-2.05'),
