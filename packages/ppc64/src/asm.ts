@@ -72,7 +72,7 @@ function twos(value: bigint, width: number, what: string): number {
 function field(name: string, row: string, of: FieldName, operand: Operand): number {
   if (/^R[TSABC]$/.test(of)) return numbered('r', operand, 32);
   if (of === 'BF' || of === 'BFA') return numbered('cr', operand, 8);
-  if (of === 'spr') return indexOf(operand as SpecialRegister);
+  if (of === 'spr') return indexOf(typeof operand === 'bigint' ? Number(operand) : operand);
   if (typeof operand === 'string') return fail(`${name}: '${operand}' is no number.`);
   const unit = SIGNED[of];
   if (unit === undefined) return Number(operand);
@@ -137,8 +137,10 @@ export const cmpld = (ra: string, rb: string, cr = 'cr0'): Words => op('cmpl', c
 
 // Branches
 
-/** Condition bits of a CR field, by the extended mnemonics' letters. */
-const CONDITIONS = {
+export type Condition = 'lt' | 'gt' | 'eq' | 'so' | 'ge' | 'le' | 'ne' | 'ns';
+
+/** BO and the bit of a CR field, by the extended mnemonics' letters. */
+const CONDITIONS: Readonly<Record<Condition, readonly [bo: number, bit: number]>> = {
   lt: [12, 0],
   gt: [12, 1],
   eq: [12, 2],
@@ -148,7 +150,6 @@ const CONDITIONS = {
   ne: [4, 2],
   ns: [4, 3],
 };
-export type Condition = keyof typeof CONDITIONS;
 
 export const b = (target: string | number): Code => relative(target, (bytes) => op('b', bytes));
 export const bl = (target: string | number): Code => relative(target, (bytes) => op('bl', bytes));
@@ -156,7 +157,7 @@ export const bc = (bo: number, bi: number, target: string | number): Code =>
   relative(target, (bytes) => op('bc', bo, bi, bytes));
 /** blt, bne and their kin: on a condition of a CR field. */
 export const bcond = (condition: Condition, target: string | number, cr = 'cr0'): Code => {
-  const [bo, bit] = CONDITIONS[condition] as [number, number];
+  const [bo, bit] = CONDITIONS[condition];
   return bc(bo, 4 * numbered('cr', cr, 8) + bit, target);
 };
 /** Counts CTR down and branches while it is not 0. */
