@@ -165,6 +165,7 @@ const VECTOR_TEXTS: Readonly<Record<string, readonly string[]>> = {
   mtvsrwz: ['mtvsrwz 1,3', 'mtvsrwz 33,3'],
   mfvsrld: ['mfvsrld 3,1', 'mfvsrld 3,33'],
   mtvsrws: ['mtvsrws 1,3', 'mtvsrws 33,3'],
+  'xxmfacc, xxmtacc, xxsetaccz': ['xxmfacc 1', 'xxmtacc 2', 'xxsetaccz 3'],
   plfs: ['plfs 1,4(3)'],
   plfd: ['plfd 1,8(3)'],
   pstfs: ['pstfs 1,4(3)'],

@@ -180,11 +180,15 @@ power_off:
 start:
   li 0, 0
   li 21, 0
-  # MSR of the harness: 64 bits.
+  # MSR of the harness: 64 bits, and ME, which QEMU lets a guest set.
   li 31, 1
   sldi 31, 31, 63
-  li 0, 0
-  mtmsrd 31
+  ori 31, 31, 0x1000
+  address 5, 1f
+  mtspr 26, 5
+  mtspr 27, 31
+  rfid
+1:
   # DEC positive for a long time.
   lis 0, 0x7fff
   mtspr 22, 0
@@ -211,7 +215,7 @@ start:
   sc
   end
 # 7: numbers of registers
-  .irp n, 0, 4, 5, 6, 2, 7, 20, 31, 100, 112, 700, 720, 808, 318, 304
+  .irp n, 0, 4, 5, 6, 2, 7, 20, 21, 100, 112, 700, 720, 808, 318, 304
   case
   mfspr 3, \n
   end
@@ -426,7 +430,11 @@ start:
   nop
   mtmsrd 31
   end
+  # From here on it must not come: problem state has interrupts on.
   lis 5, 0x7fff
+  .if RADIX
+  sldi 5, 5, 16
+  .endif
   mtspr 22, 5
 
 # hypercalls: r3 to r7 from the table, then r3 and r4 printed
@@ -501,7 +509,6 @@ hcalls:
   hcall 0xe4, 5, 0
   hcall 0xe8, 5
   hcall 0xe8, 0
-  hcall 0xe0
   hcall 0x7c, 0, 0
   hcall 0xf004
   .if RADIX
@@ -615,15 +622,15 @@ probes:
 
   .if RADIX
   .org 0x100000 # the process table
-  .quad 0xa0000000001100ad, 0 # process 0, for quadrant 3: 52 bits, a root of 2^13 entries
-  .quad 0xa0000000001200ad, 0 # process 1
+  .quad 0x40000000001100ad, 0 # process 0, for quadrant 3: 52 bits, a root of 2^13 entries
+  .quad 0x40000000001200ad, 0 # process 1
   .org 0x110000
-trees:
   .quad 0x8000000000130009
   .org 0x120000
   .quad 0x8000000000131009
   .quad 0x8000000000134003 # a table of 2^3
   .org 0x130000
+trees:
   .quad 0x8000000000132009
   .org 0x131000
   .quad 0x8000000000133009

@@ -233,8 +233,8 @@ const FETCH_CHECK = 0x080c_0000n;
 
 /** Numbers of the hypervisor's registers. */
 const HYPERVISOR: ReadonlySet<number> = new Set(Object.values(hypervisor).flatMap(({ at }) => at?.index ?? []));
-/** In supervisor state they are illegal; all other undefined numbers do nothing. Book I, 3.3.17. */
-const ILLEGAL_SPRS: ReadonlySet<number> = new Set([0, 4, 5, 6]);
+/** In supervisor state they are illegal to read, and 0 to write; all other undefined numbers do nothing. Book I, 3.3.17; book III, 4.4.4. */
+const ILLEGAL_TO_READ: ReadonlySet<number> = new Set([0, 4, 5, 6]);
 /** Reserved for programs of later versions: they do nothing in every state. */
 const RESERVED_SPRS: ReadonlySet<number> = new Set([808, 809, 810, 811]);
 /** The bit of a number that makes it privileged: bit 0 of the field as the instruction has it. */
@@ -258,7 +258,7 @@ export const faults: Isa['faults'] = {
     if (!RESERVED_SPRS.has(index)) {
       if (view.level === 0) return program((index & PRIVILEGED_SPR) === 0 ? ILLEGAL : PRIVILEGED);
       if (HYPERVISOR.has(index)) return program(PRIVILEGED);
-      if (ILLEGAL_SPRS.has(index)) return program(ILLEGAL);
+      if (write ? index === 0 : ILLEGAL_TO_READ.has(index)) return program(ILLEGAL);
     }
     // RT stays what it was.
     return { ignored: write ? 0n : view.get(`GPR${(asDrawn(view, bits) >>> 21) & 31}`) };

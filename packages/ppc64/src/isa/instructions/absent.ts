@@ -19,7 +19,11 @@ const STRING = 'A string of variable length: not modelled yet; compilers do not 
 const SERVICE = 'A support processor attention: there is no support processor.';
 const STREAMS = 'Data streams of the 970 are hints; later versions of the architecture took them back.';
 const DOORBELL = 'Doorbells between the threads of a core: each modelled core has one.';
-const OLD = 'It was phased out before version 2.00.';
+const OLD = 'It was phased out, or is of 32-bit or earlier implementations alone.';
+const SEGMENTS = 'Segment registers bridge 32-bit systems to the hash MMU, which is not modelled.';
+const ULTRAVISOR = 'The ultravisor of version 3.1 is not modelled.';
+const COPROCESSOR = 'No coprocessor is modelled.';
+const EXTERNAL = 'External control reaches a device that no modelled machine has.';
 
 /** Opcode 31 by its extended opcode: ten places, and the last one. */
 const x = (xo: string, last: '/' | '1' = '/'): string => `011111 /////////////// ${xo} ${last}`;
@@ -35,9 +39,23 @@ const LIST: readonly (readonly [name: string, pattern: string, because: string])
   ['stdat', x('1011100110'), ATOMICS],
   ['hashst, hashchk', x('1011/10010'), HASH],
   ['hashstp, hashchkp', x('1010/10010'), HASH],
-  ['tbegin. and kin', x('1/1/001110', '1'), TM],
-  ['treclaim., trechkpt.', x('111/101110', '1'), TM],
-  ['tsr.', x('1011101110', '1'), TM],
+  ['tbegin., tend., tabort. and kin', x('1////01110'), TM],
+  ['rfi', '010011 /////////////// 0000110010 /', OLD],
+  ['urfid', '010011 /////////////// 0100110010 /', ULTRAVISOR],
+  ['msgsndu, msgclru', x('0001/01110'), ULTRAVISOR],
+  ['rmieg', x('1101110010'), ULTRAVISOR],
+  ['mtsrd, mtsrdin', x('0001/10010'), SEGMENTS],
+  ['mfsr', x('1001010011'), SEGMENTS],
+  ['mfsrin', x('1010010011'), SEGMENTS],
+  ['mtsr, mtsrin', x('0011/10010'), SEGMENTS],
+  ['slbiag', x('1101010010'), 'Of the hash MMU, with identifiers that are not modelled.'],
+  ['mtsle', x('0010010011'), 'Split little-endian mode: no modelled CPU has it.'],
+  ['eciwx, ecowx', x('01/0110110'), EXTERNAL],
+  ['icswx, icswx.', x('0110010110'), COPROCESSOR],
+  ['pbt.', x('0110010100', '1'), COPROCESSOR],
+  ['tlbia', x('0101110010'), OLD],
+  ['tlbld, tlbli', x('1111/10010'), OLD],
+  ['dcbi', x('0111010110'), OLD],
   ['lswx', x('1000010101'), STRING],
   ['stswx', x('1010010101'), STRING],
   ['attn', '000000 /////////////// 0100000000 /', SERVICE],

@@ -114,6 +114,7 @@ const plain: readonly Row[] = [
     stxvrwx: 205,
     stxvrdx: 237,
     lxvpx: 333,
+    'xxmfacc, xxmtacc, xxsetaccz': 177,
     stxvpx: 461,
   }),
   ...byTarget('fp', 'isa-2.07', { mfvsrd: 51, mfvsrwz: 115, mtvsrd: 179, mtvsrwa: 211, mtvsrwz: 243 }),
