@@ -14,6 +14,7 @@ export const FEATURES: Readonly<Record<string, CpuFeature>> = {
   'isa-2.07': { means: 'Version 2.07: TAR, FSCR, event-based branches, quadword atomics.', after: 'isa-2.06' },
   'isa-3.0': { means: 'Version 3.0: radix translation, scv, PIDR, the large decrementer.', after: 'isa-2.07' },
   'isa-3.1': { means: 'Version 3.1: prefixed instructions, DEXCR.', after: 'isa-3.0' },
+  'power-saving': { means: 'nap, doze, sleep and rvwinkle, of versions 2.06 and 2.07 alone.' },
   altivec: { means: 'The vector facility (VMX).' },
   vsx: { means: 'The vector-scalar facility.', after: 'altivec' },
   'little-endian': { means: 'MSR[LE].' },
@@ -30,6 +31,7 @@ const FACILITIES = ['altivec', 'vsx', 'little-endian'] as const;
 const COMMON = [
   'Floating-point and vector instructions are not modelled: while MSR[FP], MSR[VEC] or MSR[VSX] is 0 they take their interrupt, and stop the domain by name when it is 1.',
   'A guest is never in hypervisor state: MSR[HV] is 0 and the hypervisor-privileged registers hold what the model of the hypervisor put there.',
+  'CFAR is stored, and no branch changes it.',
   'Breakpoints (DABR, DAWR, CIABR) are stored and never match.',
   'Reading a privileged register that this version does not define is a no-operation, as with LPCR[EVIRT] = 0.',
   'Caches, the TLB and branch prediction have no timing.',
@@ -55,12 +57,11 @@ export const cpuSettings: Readonly<Record<string, CpuSetting>> = {
   decrementer: { means: 'Bits of the decrementer.', values: { from: 32, to: 64 } },
   'decrementer-exception': {
     means:
-      'What a decrementer exception is: DEC turning negative, remembered until taken (edge), or DEC being negative (level).',
+      'What a decrementer exception is: DEC being negative (level, as QEMU has it for every 64-bit server CPU), or DEC turning negative, remembered until taken (edge).',
     values: ['edge', 'level'],
   },
 };
 
-const EDGE = { decrementer: 32, 'decrementer-exception': 'edge' } as const;
 const LEVEL = { decrementer: 32, 'decrementer-exception': 'level' } as const;
 const LARGE = { decrementer: 56, 'decrementer-exception': 'level' } as const;
 
@@ -68,13 +69,13 @@ const models: Readonly<Record<string, CpuRow>> = {
   '970': {
     means: 'PowerPC 970: version 2.01 of the architecture, big-endian, real mode.',
     features: ['altivec', '970'],
-    settings: EDGE,
+    settings: LEVEL,
     identity: { PVR: 0x0039_0202n },
-    deviations: [...COMMON, ...HASH],
+    deviations: [...COMMON, ...HASH, 'MSR[POW] reads as 0: there is no power-saving mode.'],
   },
   power8: {
     means: 'POWER8: version 2.07, real mode.',
-    features: [...V2_07, ...FACILITIES],
+    features: [...V2_07, ...FACILITIES, 'power-saving'],
     settings: LEVEL,
     identity: { PVR: 0x004d_0200n },
     deviations: [...COMMON, ...TRANSACTIONS, ...HASH],

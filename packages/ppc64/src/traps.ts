@@ -19,6 +19,7 @@ const facility = (field: string): Group => ({
 export const trapGroups: Readonly<Record<string, Group>> = {
   FSCR_DSCR: facility('DSCR'),
   FSCR_EBB: facility('EBB'),
+  FSCR_TAR: facility('TAR'),
 };
 
 /** The number by which FSCR[IC] names the facility whose group stopped the access. */

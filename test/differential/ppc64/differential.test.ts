@@ -2,12 +2,15 @@
 import { beforeAll, expect, it } from 'vitest';
 import { describeWith } from '../../needs.ts';
 import { evaluator } from './backend.ts';
-import { type Answered, ask, instancesOf, judge, plant } from './suite.ts';
+import { stepper } from './stepper.ts';
+import { type Answered, ask, instancesOf, judge, plant, share } from './suite.ts';
 
 /** Fixed, so that a failure here is everybody's; the whole run draws its own. */
 const SEED = 20_240_601;
 /** Of each row in each byte order. */
 const INSTANCES = 60;
+/** The stepper tries one of so many. */
+const STEPPED = 3;
 
 describeWith(['qemu-ppc64', 'gcc-ppc64'], `Power ISA against QEMU, seed ${SEED}`, () => {
   let answered: Answered;
@@ -21,6 +24,11 @@ describeWith(['qemu-ppc64', 'gcc-ppc64'], `Power ISA against QEMU, seed ${SEED}`
 
   it('finds lifts and QEMU of one mind, in both byte orders', () => {
     const { findings } = judge(answered, evaluator());
+    expect(findings.map(({ row, times, first }) => `${row}: ${times} differ. ${first}`)).toEqual([]);
+  });
+
+  it('finds the stepper, with translation, interrupts and registers around it, and QEMU of one mind', () => {
+    const { findings } = judge(share(answered, STEPPED), stepper());
     expect(findings.map(({ row, times, first }) => `${row}: ${times} differ. ${first}`)).toEqual([]);
   });
 

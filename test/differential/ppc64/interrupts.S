@@ -1,8 +1,8 @@
 # What a guest sees of interrupts, MSR and hypercalls, printed case by case: run by QEMU and by the emulator, the consoles compared line by line.
 # A flat image at 0, entered at 0x100 in real mode, big-endian. RADIX is defined for CPUs that translate by radix, VERSION is 200, 207, 300 or 310.
 #
-# Each line: the case's number, then the vector (0: none), SRR0, SRR1, DSISR, DAR, MSR in the handler, r3, and LR and CTR for scv.
-# r16-r31 belong to the harness.
+# Each line: the case's number and group, then the vector (0: none), SRR0, SRR1, DSISR, DAR, MSR in the handler, r3, and LR and CTR for scv.
+# r2 and r16-r31 belong to the harness.
 
   .set H_PUT_TERM_CHAR, 0x58
 
@@ -67,6 +67,9 @@ report:
   mr 20, 3
   mr 14, 21
   bl hex
+  bl space
+  mr 15, 2
+  bl put
   bl space
   mr 14, 29
   bl hex
@@ -193,7 +196,8 @@ start:
   lis 0, 0x7fff
   mtspr 22, 0
 
-# 1: program interrupts and system calls
+# program interrupts and system calls
+  li 2, 'p'
   case
   .long 0
   end
@@ -214,18 +218,21 @@ start:
   case
   sc
   end
-# 7: numbers of registers
+# numbers of registers
+  li 2, 'r'
   .irp n, 0, 4, 5, 6, 2, 7, 20, 21, 100, 112, 700, 720, 808, 318, 304
   case
   mfspr 3, \n
   end
   .endr
+  li 2, 'w'
   .irp n, 0, 4, 5, 6, 2, 7, 100, 112, 318, 304
   case
   mtspr \n, 3
   end
   .endr
-# 32: facilities
+# facilities
+  li 2, 'f'
   case
   lfd 1, 0(4)
   end
@@ -258,6 +265,7 @@ start:
   end
   .endif
 # alignment
+  li 2, 'a'
   address 4, buffer
   .irp n, 1, 2, 3
   case
@@ -269,6 +277,7 @@ start:
   ldarx 3, 0, 5
   end
   .endr
+  li 2, 'c'
   case
   addi 5, 4, 1
   stwcx. 3, 0, 5
@@ -277,6 +286,7 @@ start:
   addi 5, 4, 4
   stdcx. 3, 0, 5
   end
+  li 2, 'a'
   case
   addi 5, 4, 1
   lwz 3, 0(5)
@@ -306,8 +316,12 @@ start:
   mtmsrd 31
   end
   .endm
+  li 2, 'm'
   # Without LE, IR, DR, PR, SE, BE, EE, and with SF or without.
   .irp how, mtmsrd, mtmsrd1, mtmsr, rfid
+  .ifc \how, rfid
+    li 2, 'i'
+  .endif
   msr_case \how, 0x1002, 0
   msr_case \how, 0x0002, 0
   msr_case \how, 0x2904, 0
@@ -317,6 +331,10 @@ start:
   msr_case \how, 0x2904, 0xffff
   .endr
   .irp how, mtmsrd, rfid
+  li 2, 'm'
+  .ifc \how, rfid
+    li 2, 'i'
+  .endif
   case
   lis 5, 0x7fff
   ori 5, 5, 0xffff
@@ -350,6 +368,7 @@ start:
   trap
   end
 # trace
+  li 2, 't'
   .macro trace_case bits
   case
   address 6, 8f
@@ -400,6 +419,7 @@ start:
 7:nop
   end
 # decrementer
+  li 2, 'd'
   .macro dec_case value
   case
   .if \value < 0
@@ -518,7 +538,7 @@ hcalls:
   hcall 0x37c, 0x1c, 0x100000, 0, 25
   hcall 0x37c, 0x1a, 0x100000, 0, 0
   hcall 0x37c, 0x1d, 0x100000, 0, 0
-  hcall 0x37c, 0x4, 0, 0, 0
+  hcall 0x37c, 0x5, 0, 0, 0
   .endif
   .quad 0
 
@@ -528,6 +548,7 @@ radix:
   li 5, 1
   mtspr 48, 5
   isync
+  li 2, 'x'
   address 17, probes
 1:addi 21, 21, 1
   ld 4, 0(17)
@@ -563,6 +584,12 @@ radix:
   ori 8, 8, 0x10
 3:mtspr 26, 8
   mtspr 27, 6
+  li 9, 0xc00
+  li 8, 0
+  ptesync
+  tlbie 9, 8, 2, 1, 1
+  eieio
+  tlbsync
   ptesync
   isync
   rfid

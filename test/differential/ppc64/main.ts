@@ -1,5 +1,6 @@
 /** The whole differential run of the Power ISA, for scripts/differential.ts. */
 import { evaluator } from './backend.ts';
+import { stepper } from './stepper.ts';
 import { ask, instancesOf, judge, plant } from './suite.ts';
 
 export interface Options {
@@ -21,9 +22,17 @@ export function differential({ seed, instances, rows, planted }: Options): boole
   const short = counts.filter(([, count]) => count < instances);
   for (const [name, count] of short) console.log(`${name}: ${count} instances only`);
 
-  const { findings, excused } = judge(answered, evaluator());
-  for (const { row, times, first } of findings) console.log(`${row}: lifts and QEMU differ ${times} times. ${first}`);
-  for (const [why, times] of excused) console.log(`${times} cases differ: ${why}.`);
+  let differ = 0;
+  for (const [name, backend] of [
+    ['the lifts', evaluator()],
+    ['the stepper', stepper()],
+  ] as const) {
+    const { findings, excused } = judge(answered, backend);
+    differ += findings.length;
+    for (const { row, times, first } of findings)
+      console.log(`${row}: ${name} and QEMU differ ${times} times. ${first}`);
+    for (const [why, times] of excused) console.log(`${times} cases of ${name} differ: ${why}.`);
+  }
 
   const faults = planted ? plant(answered) : { planted: 0, missed: [] };
   for (const { row, point } of faults.missed) console.log(`${row}: a fault planted at '${point}' was not found`);
@@ -31,7 +40,7 @@ export function differential({ seed, instances, rows, planted }: Options): boole
   const seconds = ((Date.now() - started) / 1000).toFixed(0);
   const found = faults.planted - faults.missed.length;
   console.log(
-    `${counts.length} rows, ${answered.cases.length} cases, ${findings.length} differences of rows, ${found} of ${faults.planted} planted faults found, ${seconds} s.`,
+    `${counts.length} rows, ${answered.cases.length} cases, ${differ} differences of rows, ${found} of ${faults.planted} planted faults found, ${seconds} s.`,
   );
-  return findings.length + short.length + faults.missed.length === 0;
+  return differ + short.length + faults.missed.length === 0;
 }

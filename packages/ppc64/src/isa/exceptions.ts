@@ -231,8 +231,16 @@ const LOAD_CHECK = 0x20_0000n;
 const STORE_CHECK = 0x0834_0000n;
 const FETCH_CHECK = 0x080c_0000n;
 
-/** Numbers of the hypervisor's registers. */
-const HYPERVISOR: ReadonlySet<number> = new Set(Object.values(hypervisor).flatMap(({ at }) => at?.index ?? []));
+/** The hypervisor's registers by number. */
+const HYPERVISOR: ReadonlyMap<number, string | undefined> = new Map(
+  Object.values(hypervisor).flatMap(({ at, needs }) => (at === undefined ? [] : [[at.index, needs] as const])),
+);
+
+function isHypervisors(view: View, index: number): boolean {
+  const needs = HYPERVISOR.get(index);
+  return HYPERVISOR.has(index) && (needs === undefined || view.cpu.features.has(needs));
+}
+
 /** In supervisor state they are illegal to read, and 0 to write; all other undefined numbers do nothing. Book I, 3.3.17; book III, 4.4.4. */
 const ILLEGAL_TO_READ: ReadonlySet<number> = new Set([0, 4, 5, 6]);
 /** Reserved for programs of later versions: they do nothing in every state. */
@@ -257,7 +265,7 @@ export const faults: Isa['faults'] = {
   register(view, { index, write }, bits) {
     if (!RESERVED_SPRS.has(index)) {
       if (view.level === 0) return program((index & PRIVILEGED_SPR) === 0 ? ILLEGAL : PRIVILEGED);
-      if (HYPERVISOR.has(index)) return program(PRIVILEGED);
+      if (isHypervisors(view, index)) return program(PRIVILEGED);
       if (write ? index === 0 : ILLEGAL_TO_READ.has(index)) return program(ILLEGAL);
     }
     // RT stays what it was.

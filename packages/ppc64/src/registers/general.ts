@@ -72,8 +72,12 @@ export const general: Rows = {
 
   LR: slot('Link register.', 0n, { at: spr(8) }),
   CTR: slot('Count register.', 0n, { at: spr(9) }),
-  // Facility-checked by FSCR[TAR]: the instructions ask (isa/operands.ts), the road does not.
-  TAR: slot('Target address register.', 0n, { at: spr(815), needs: 'isa-2.07', source: 'book I, 2.3.4' }),
+  TAR: slot('Target address register.', 0n, {
+    at: spr(815),
+    needs: 'isa-2.07',
+    traps: ['FSCR_TAR'],
+    source: 'book I, 2.3.4',
+  }),
 
   // The reservation of load-and-reserve: size 0 is none. Book II, 1.7.4.
   RESERVE_ADDRESS: slot('Effective address of the reservation.', 0n),

@@ -221,11 +221,19 @@ const barriers: readonly Row[] = [
 const emptySlb = (name: string, xo: number, operands: string, syntax: string, needs?: Version): Row =>
   xForm({ name, xo, source: 'book III, 5.9.3', cost: 'system', ...(needs && { needs }) }, operands, syntax, privileged);
 
-const hash = (name: string, xo: number, operands: string, syntax: string, rc: '/' | '1' = '/'): Row =>
-  row(name, 'system', `011111 ${operands} ${bin(xo, 10)} ${rc}` as string, syntax, 'book III, 5.9.3', (b) => {
-    privileged(b);
-    b.trap('unmodelled', b.constant(0));
-  });
+const hash = (name: string, xo: number, operands: string, syntax: string, rc: '/' | '1' = '/', needs?: Version): Row =>
+  row(
+    name,
+    'system',
+    `011111 ${operands} ${bin(xo, 10)} ${rc}` as string,
+    syntax,
+    'book III, 5.9.3',
+    (b) => {
+      privileged(b);
+      b.trap('unmodelled', b.constant(0));
+    },
+    needs === undefined ? {} : { needs },
+  );
 
 /** RIC, PRS and R came with version 3.0; before it they are reserved, and 0. */
 const invalidate = (name: string, xo: number): Row =>
@@ -252,7 +260,7 @@ const translation: readonly Row[] = [
   hash('slbmte', 402, 'RS ///// RB', 'RS RB'),
   hash('slbmfev', 851, 'RT //// L RB', 'RT RB L'),
   hash('slbmfee', 915, 'RT //// L RB', 'RT RB L'),
-  hash('slbfee.', 979, 'RT ///// RB', 'RT RB', '1'),
+  hash('slbfee.', 979, 'RT ///// RB', 'RT RB', '1', 'isa-2.05'),
 ];
 
 /** The hypervisor's alone; a guest is never it. Book III, 6.5.9: with LPCR[EVIRT] 0 a program interrupt, privileged instruction. */
