@@ -69,7 +69,10 @@ export function deviceTree(facts: BootFacts): FdtNode {
         name: 'rtas',
         properties: {
           ...Object.fromEntries(Object.entries(SERVICES).map(([name, { token }]) => [name, token])),
-          'ibm,hypertas-functions': ['hcall-term', 'hcall-dabr', 'hcall-splpar', 'hcall-set-mode', 'hcall-debug'],
+          'ibm,hypertas-functions': [
+            ...['hcall-term', 'hcall-dabr', 'hcall-splpar', 'hcall-debug'],
+            ...(facts.view.cpu.features.has('isa-2.07') ? ['hcall-set-mode'] : []),
+          ],
         },
       },
       {

@@ -18,6 +18,7 @@ const hv = (index: number, fields: string | Fields, more: Partial<Row> = {}): Ro
 const hv32 = (index: number, means: string, more: Partial<Row> = {}): Row =>
   hv(index, { VALUE: field([31, 0], means) }, { width: 32, ...more });
 
+const V2_06 = { needs: 'isa-2.06' } as const;
 const V2_07 = { needs: 'isa-2.07' } as const;
 const V3_0 = { needs: 'isa-3.0' } as const;
 const V3_1 = { needs: 'isa-3.1' } as const;
@@ -65,6 +66,7 @@ export const hypervisor: Rows = {
       reset: (view) =>
         LPCR.LPES0 | LPCR.LPES1 | (view.cpu.features.has('isa-3.0') ? LPCR.LD | LPCR.HR | LPCR.UPRT : 0n),
       affects: ['translation', 'interrupts'],
+      ...V2_06,
     },
   ),
   HFSCR: hv(
@@ -96,15 +98,15 @@ export const hypervisor: Rows = {
   DAWRX1: hv32(189, 'Its conditions.', V3_1),
   RPR: hv(186, 'Relative priority.', V2_07),
   DHDES: hv(177, 'Directed hypervisor doorbells.', V2_07),
-  HSPRG0: hv(304, 'The hypervisor’s own.'),
-  HSPRG1: hv(305, 'The hypervisor’s own.'),
+  HSPRG0: hv(304, 'The hypervisor’s own.', V2_06),
+  HSPRG1: hv(305, 'The hypervisor’s own.', V2_06),
   HDSISR: hv32(306, 'DSISR of a hypervisor interrupt.', V2_07),
   HDAR: hv(307, 'DAR of a hypervisor interrupt.', V2_07),
-  HRMOR: hv(313, 'Offset of the hypervisor’s real mode.'),
+  HRMOR: hv(313, 'Offset of the hypervisor’s real mode.', V2_06),
   RMOR: hv(312, 'Offset of a guest’s real mode.', V2_07),
-  HSRR0: hv(314, 'Where a hypervisor interrupt returns to.'),
-  HSRR1: hv(315, 'MSR to return to from it.'),
-  LPIDR: hv32(319, 'The partition.'),
+  HSRR0: hv(314, 'Where a hypervisor interrupt returns to.', V2_06),
+  HSRR1: hv(315, 'MSR to return to from it.', V2_06),
+  LPIDR: hv32(319, 'The partition.', V2_06),
   HMER: hv(336, 'Hypervisor maintenance exceptions.', V2_07),
   HMEER: hv(337, 'Which of them are enabled.', V2_07),
   PCR: hv(338, 'Older versions for problem state.', V2_07),
