@@ -1,4 +1,4 @@
-// `npm run guests`: builds the guest images from guests/ with Debian's cross compiler.
+// `npm run guests`: builds the guest images from guests/ with Debian's cross compilers.
 // `npm run guests -- --check`: builds them elsewhere and compares with the committed ones, byte for byte.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -8,18 +8,48 @@ import { fileURLToPath } from 'node:url';
 
 const guests = fileURLToPath(new URL('../guests', import.meta.url));
 
-/** Where an image is linked: at the load address of QEMU's `virt`, or at 0 to be loaded anywhere. */
-const FIXED = ['-fno-pie', '-no-pie', '-Wl,--defsym=LINK_BASE=0x40080000'];
+/** Linked at an address of its own, or at 0 to be loaded anywhere. */
+const fixed = (base) => ['-fno-pie', '-no-pie', `-Wl,--defsym=LINK_BASE=${base}`];
 const ANYWHERE = ['-fpie', '-static-pie', '-Wl,--no-dynamic-linker', '-Wl,-z,text', '-Wl,--defsym=LINK_BASE=0'];
 
-/** Every architecture: its compiler, its flags, and the sources all its programs share. */
+const SOFT = ['-msoft-float', '-mno-altivec'];
+
+/**
+ * Every architecture: where its images are linked, and how each program is built: the image's name ends in the suffix. `variants` stand beside the programs: the
+ * same sources, linked otherwise.
+ */
 const ARCHITECTURES = {
   arm64: {
-    compiler: 'aarch64-linux-gnu-gcc',
-    package: 'gcc-aarch64-linux-gnu (4:12.2, Debian 12)',
-    flags: ['-march=armv8-a', '-mgeneral-regs-only', '-mstrict-align', '-mno-outline-atomics'],
-    // Beside every program as built: the same sources, linked to run anywhere.
+    // The load address of QEMU's `virt`.
+    base: '0x40080000',
+    builds: [
+      {
+        suffix: '',
+        compiler: 'aarch64-linux-gnu-gcc',
+        package: 'gcc-aarch64-linux-gnu (4:12.2, Debian 12)',
+        flags: ['-march=armv8-a', '-mgeneral-regs-only', '-mstrict-align', '-mno-outline-atomics'],
+      },
+    ],
     variants: { 'hello-pie': ['hello', ANYWHERE] },
+  },
+  ppc64: {
+    // Where QEMU's `pseries` puts a kernel.
+    base: '0x400000',
+    builds: [
+      {
+        suffix: '',
+        compiler: 'powerpc64-linux-gnu-gcc',
+        package: 'gcc-powerpc64-linux-gnu (4:12.2, Debian 12)',
+        flags: ['-mcpu=970', ...SOFT],
+      },
+      {
+        suffix: '-le',
+        compiler: 'powerpc64le-linux-gnu-gcc',
+        package: 'gcc-powerpc64le-linux-gnu (4:12.2, Debian 12)',
+        flags: ['-mcpu=power8', '-mno-vsx', ...SOFT],
+      },
+    ],
+    variants: {},
   },
 };
 
@@ -51,27 +81,29 @@ function fail(message) {
 
 /** Builds every image of an architecture into `out`, and returns their file names. */
 function build(arch, out) {
-  const { compiler, package: debian, flags, variants } = ARCHITECTURES[arch];
+  const { base, builds, variants } = ARCHITECTURES[arch];
   const shared = [...sources('runtime', '.c'), ...sources(arch, '.c', '.S')];
   const programs = sources(`${arch}/programs`, '.c');
   const kernels = sources('bench', '.c').filter((path) => path !== BENCH);
   const images = [
-    ...programs.map((path) => [stem(path), [path], FIXED]),
+    ...programs.map((path) => [stem(path), [path], fixed(base)]),
     ...Object.entries(variants).map(([n, [program, link]]) => [n, [`${arch}/programs/${program}.c`], link]),
-    ...kernels.map((path) => [`bench-${stem(path)}`, [BENCH, path], FIXED]),
+    ...kernels.map((path) => [`bench-${stem(path)}`, [BENCH, path], fixed(base)]),
   ];
 
-  return images.map(([name, own, link]) => {
-    const image = `${name}.elf`;
-    const files = [...shared, ...own];
-    const argv = [...FLAGS, ...flags, ...link, '-T', `${arch}/link.ld`, '-o', join(out, image), ...files];
-    const { error, status, stderr } = spawnSync(compiler, argv, { cwd: guests, encoding: 'utf8' });
-    if (error) fail(`${compiler} does not run (${error.message}). Install Debian's package ${debian}.`);
-    if (stderr) console.error(stderr);
-    if (status !== 0) fail(`${arch}: ${image} was not built.`);
-    chmodSync(join(out, image), 0o644);
-    return image;
-  });
+  return builds.flatMap(({ suffix, compiler, package: debian, flags }) =>
+    images.map(([name, own, link]) => {
+      const image = `${name}${suffix}.elf`;
+      const files = [...shared, ...own];
+      const argv = [...FLAGS, ...flags, ...link, '-T', `${arch}/link.ld`, '-o', join(out, image), ...files];
+      const { error, status, stderr } = spawnSync(compiler, argv, { cwd: guests, encoding: 'utf8' });
+      if (error) fail(`${compiler} does not run (${error.message}). Install Debian's package ${debian}.`);
+      if (stderr) console.error(stderr);
+      if (status !== 0) fail(`${arch}: ${image} was not built.`);
+      chmodSync(join(out, image), 0o644);
+      return image;
+    }),
+  );
 }
 
 function same(a, b) {
@@ -100,6 +132,6 @@ for (const arch of Object.keys(ARCHITECTURES)) {
 }
 if (differing.length > 0) {
   for (const path of differing) console.error(`${path} is not what its sources give.`);
-  const wanted = Object.values(ARCHITECTURES).map((arch) => arch.package);
+  const wanted = Object.values(ARCHITECTURES).flatMap(({ builds }) => builds.map((one) => one.package));
   fail(`Run \`npm run guests\` with ${wanted.join(', ')} and commit the images; another compiler gives other bytes.`);
 }
