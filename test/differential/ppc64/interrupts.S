@@ -48,12 +48,27 @@
   vector 0xf20
   vector 0xf40
   vector 0xf60
-  .org 0x17000
+  .org 0x3000 # scv with LPCR[AIL] = 3
+  .rept 128
+  li 29, 0x3001
+  b caught
+  .balign 32
+  .endr
+  vector 0x4700 # LPCR[AIL] = 3
+  vector 0x4c00
+  .org 0x17000 # scv
   .rept 128
   li 29, 0x3000
   b caught
   .balign 32
   .endr
+  .org 0x18700 # LPCR[AIL] = 2
+  li 29, 0x2700
+  b caught
+  .org 0x18c00
+  li 29, 0x2c00
+  b caught
+  .org 0x19000
 
 caught:
   mfspr 28, 26
@@ -91,7 +106,8 @@ report:
   bl space
   mr 14, 20
   bl hex
-  cmpwi 29, 0x3000
+  clrrdi 0, 29, 1
+  cmpwi 0, 0x3000
   bne 1f
   bl space
   mr 14, 23
@@ -553,7 +569,7 @@ radix:
 1:addi 21, 21, 1
   ld 4, 0(17)
   cmpdi 4, -1
-  beq power_off
+  beq relocated
   ld 5, 8(17)
   ld 6, 16(17)
   mtspr 29, 6
@@ -636,6 +652,53 @@ probes:
   probe 0xc000000000000040 + 0x140000
   probe 0xc000000000210000
   .quad -1
+
+# Where interrupts go while translation is on, from supervisor state (code at its own address) and problem state (the snippets).
+relocated:
+  li 2, 'l'
+  .irp ail, 2, 3
+  li 3, 0x31c
+  li 4, \ail
+  li 5, 3
+  li 6, 0
+  li 7, 0
+  sc 1
+  .irp what, 0, 1, 2, 3
+  case
+  ori 6, 31, 0x30
+  address 5, 8f
+  mtspr 26, 5
+  mtspr 27, 6
+  rfid
+8:
+  .if \what == 0
+  sc
+  .elseif \what == 1
+  trap
+  .elseif \what == 2
+  scv 1
+  .else
+  # Instructions alone translated: nothing is relocated.
+  li 5, 0x10
+  andc 6, 6, 5
+  mtmsrd 6
+  sc
+  .endif
+  end
+  .endr
+  case
+  li 6, 1
+  sldi 6, 6, 15
+  ori 6, 6, 0x4030
+  or 6, 6, 31
+  lis 5, 0x20
+  ori 5, 5, 0x40
+  mtspr 26, 5
+  mtspr 27, 6
+  rfid
+  end
+  .endr
+  b power_off
   .endif
 
   .org 0x90000 # processor areas: size 640 in the halfword at 4; 639; SLB shadow and log
