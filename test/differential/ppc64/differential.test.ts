@@ -3,7 +3,8 @@ import { beforeAll, expect, it } from 'vitest';
 import { describeWith } from '../../needs.ts';
 import { evaluator } from './backend.ts';
 import { stepper } from './stepper.ts';
-import { type Answered, ask, instancesOf, judge, plant, share } from './suite.ts';
+import { type Answered, ask, instancesOf, judge, judgeSystem, plant, share } from './suite.ts';
+import { systemStepper } from './system-cases.ts';
 
 /** Fixed, so that a failure here is everybody's; the whole run draws its own. */
 const SEED = 20_240_601;
@@ -12,13 +13,13 @@ const INSTANCES = 60;
 /** The stepper tries one of so many. */
 const STEPPED = 3;
 
-describeWith(['qemu-ppc64', 'gcc-ppc64'], `Power ISA against QEMU, seed ${SEED}`, () => {
+describeWith(['qemu-ppc64', 'gcc-ppc64', 'as-ppc64'], `Power ISA against QEMU, seed ${SEED}`, () => {
   let answered: Answered;
   beforeAll(() => {
     answered = ask(SEED, INSTANCES);
   });
 
-  it(`tries every row that user mode can show, ${INSTANCES} times and more`, () => {
+  it(`tries every row that QEMU can show, ${INSTANCES} times and more`, () => {
     expect([...instancesOf(answered)].filter(([, count]) => count < INSTANCES)).toEqual([]);
   });
 
@@ -29,6 +30,11 @@ describeWith(['qemu-ppc64', 'gcc-ppc64'], `Power ISA against QEMU, seed ${SEED}`
 
   it('finds the stepper, with translation, interrupts and registers around it, and QEMU of one mind', () => {
     const { findings } = judge(share(answered, STEPPED), stepper());
+    expect(findings.map(({ row, times, first }) => `${row}: ${times} differ. ${first}`)).toEqual([]);
+  });
+
+  it('finds the stepper in supervisor state and QEMU of one mind: 32-bit mode, interrupts', () => {
+    const { findings } = judgeSystem(share(answered, STEPPED), systemStepper());
     expect(findings.map(({ row, times, first }) => `${row}: ${times} differ. ${first}`)).toEqual([]);
   });
 

@@ -16,7 +16,7 @@ const TAR = 815;
 const ONE_FIELD = ['mtocrf', 'mfocrf'];
 
 /** Fields of this row, its registers often the same, 0 or 31; and its words. */
-function form(row: Row, random: Random): { readonly f: Fields; readonly words: readonly number[] } {
+export function form(row: Row, random: Random): { readonly f: Fields; readonly words: readonly number[] } {
   for (;;) {
     const f: Partial<Record<FieldName, number>> = {};
     for (const { name } of row.slots) {
@@ -57,7 +57,7 @@ interface Reach {
 const LETTERS: Readonly<Record<string, number>> = { b: 1, h: 2, w: 4, d: 8, q: 16 };
 
 /** Which access a row makes, from its mnemonic and operands. */
-function reach(row: Row, f: Fields): Reach | undefined {
+export function reach(row: Row, f: Fields): Reach | undefined {
   const has = (name: FieldName): boolean => f[name] !== undefined;
   if (row.name === 'dcbz') return { bytes: 128, align: 1, offset: undefined };
   // User-mode QEMU reports the block's address, the manual and the model the address given.
@@ -112,7 +112,7 @@ function windowAt(at: bigint, bytes: number): bigint {
 const RESERVING = /^(l|st)([bhwdq])(arx|cx\.)$/;
 
 /** A store-conditional without its load only fails, and a load's reservation shows only in a store: they come together, of one size. */
-function company(row: Row, at: readonly number[], f: Fields, random: Random): number[] {
+export function company(row: Row, at: readonly number[], f: Fields, random: Random): number[] {
   if (f.spr === TAR && row.name === 'mfspr') return [...encode('mtspr', { spr: TAR, RS: random.below(32) }), ...at];
   if (row.name.startsWith('bctar')) return [...encode('mtspr', { spr: TAR, RS: 5 }), ...at];
   const found = RESERVING.exec(row.name);
@@ -162,7 +162,7 @@ const HIGH = 0xffff_ffff_0000_0000n;
 const ALL = -1n;
 
 /** What the manual leaves undefined of a division: 3.3.9. */
-function undefinedPart(row: Row, f: Fields, gpr: readonly bigint[]): Case['open'] {
+export function undefinedPart(row: Row, f: Fields, gpr: readonly bigint[]): Case['open'] {
   const found = /^(div|mod)([wd])(e?)(u?)/.exec(row.name.replace(/^mods/, 'mod').replace(/^(mod)u(.)/, '$1$2u'));
   const rc = row.name.endsWith('.');
   if (found === null) return undefined;

@@ -1,7 +1,8 @@
 /** The whole differential run of the Power ISA, for scripts/differential.ts. */
 import { evaluator } from './backend.ts';
 import { stepper } from './stepper.ts';
-import { ask, instancesOf, judge, plant } from './suite.ts';
+import { ask, instancesOf, judge, judgeSystem, plant } from './suite.ts';
+import { systemStepper } from './system-cases.ts';
 
 export interface Options {
   readonly seed: number;
@@ -23,11 +24,11 @@ export function differential({ seed, instances, rows, planted }: Options): boole
   for (const [name, count] of short) console.log(`${name}: ${count} instances only`);
 
   let differ = 0;
-  for (const [name, backend] of [
-    ['the lifts', evaluator()],
-    ['the stepper', stepper()],
+  for (const [name, { findings, excused }] of [
+    ['the lifts', judge(answered, evaluator())],
+    ['the stepper', judge(answered, stepper())],
+    ['the stepper in supervisor state', judgeSystem(answered, systemStepper())],
   ] as const) {
-    const { findings, excused } = judge(answered, backend);
     differ += findings.length;
     for (const { row, times, first } of findings)
       console.log(`${row}: ${name} and QEMU differ ${times} times. ${first}`);
@@ -40,7 +41,7 @@ export function differential({ seed, instances, rows, planted }: Options): boole
   const seconds = ((Date.now() - started) / 1000).toFixed(0);
   const found = faults.planted - faults.missed.length;
   console.log(
-    `${counts.length} rows, ${answered.cases.length} cases, ${differ} differences of rows, ${found} of ${faults.planted} planted faults found, ${seconds} s.`,
+    `${counts.length} rows, ${answered.cases.length} cases in problem state, ${answered.system.length} in supervisor state, ${differ} differences of rows, ${found} of ${faults.planted} planted faults found, ${seconds} s.`,
   );
   return differ + short.length + faults.missed.length === 0;
 }

@@ -8,11 +8,25 @@ import { Random } from '../random.ts';
 import { type Backend, evaluator } from './backend.ts';
 import { type Case, describeCase, difference, type Order, type Result } from './cases.ts';
 import { generate } from './generate.ts';
+import { MutableStepper } from './mutable.ts';
+import { type SystemCase, type SystemResult, systemMode } from './system.ts';
+import {
+  describeSystemCase,
+  generateSystem,
+  isHere,
+  type SystemBackend,
+  systemDifference,
+  systemExcuse,
+  vectorWords,
+} from './system-cases.ts';
 import { userMode } from './user.ts';
 
 export interface Answered {
   readonly seed: number;
+  /** In problem state. */
   readonly cases: readonly { readonly c: Case; readonly theirs: Result }[];
+  /** In supervisor state, three of four in 32-bit mode. */
+  readonly system: readonly { readonly c: SystemCase; readonly theirs: SystemResult }[];
 }
 
 export interface Finding {
@@ -22,7 +36,7 @@ export interface Finding {
   readonly first: string;
 }
 
-/** Rows that qemu-ppc64 cannot be asked about, each with its reason. */
+/** Rows that qemu-ppc64 cannot be asked about in problem state, each with its reason. */
 export const BEYOND: Readonly<Record<string, string>> = {
   sc: 'user-mode QEMU performs the call itself',
   scv: 'user-mode QEMU performs the call itself',
@@ -59,8 +73,22 @@ function seedOf(seed: number, name: string): number {
 export function ask(seed: number, instances: number, only: (row: Row) => boolean = () => true): Answered {
   const chosen = rows.filter((row) => !isBeyond(row) && only(row));
   const answered: Answered['cases'][number][] = [];
+  const system: Answered['system'][number][] = [];
   const inUser = userMode();
+  const inSystem = systemMode();
+  const vectors = vectorWords();
   try {
+    for (const order of ORDERS) {
+      const cases = rows
+        .filter((row) => isHere(row) && only(row))
+        .flatMap((row) => {
+          const random = new Random(seedOf(seed, `${row.name} ${order} system`));
+          return Array.from({ length: instances }, () => generateSystem(row, random, order, vectors));
+        });
+      inSystem.run(cases, order, CPU).forEach((theirs, i) => {
+        system.push({ c: cases[i] as SystemCase, theirs });
+      });
+    }
     for (const cpu of [CPU, EARLIER]) {
       for (const order of ORDERS) {
         const cases = chosen
@@ -76,19 +104,21 @@ export function ask(seed: number, instances: number, only: (row: Row) => boolean
     }
   } finally {
     inUser.close();
+    inSystem.close();
   }
-  return { seed, cases: answered };
+  return { seed, cases: answered, system };
 }
 
 /** One case of so many, of every row. */
-export function share({ seed, cases }: Answered, of: number): Answered {
-  return { seed, cases: cases.filter((_, i) => i % of === 0) };
+export function share({ seed, cases, system }: Answered, of: number): Answered {
+  const some = <T>(list: readonly T[]): readonly T[] => list.filter((_, i) => i % of === 0);
+  return { seed, cases: some(cases), system: some(system) };
 }
 
 /** Cases by row; a row of the table that has none stands there with 0. */
 export function instancesOf(answered: Answered): ReadonlyMap<string, number> {
-  const count = new Map(rows.filter((row) => !isBeyond(row)).map((row) => [row.name, 0]));
-  for (const { c } of answered.cases) count.set(c.row, (count.get(c.row) ?? 0) + 1);
+  const count = new Map(rows.filter((row) => !isBeyond(row) || isHere(row)).map((row) => [row.name, 0]));
+  for (const { c } of [...answered.cases, ...answered.system]) count.set(c.row, (count.get(c.row) ?? 0) + 1);
   return count;
 }
 
@@ -118,26 +148,50 @@ const FAULTS: readonly {
 export const excuse = (c: Case, theirs: Result): string | undefined =>
   FAULTS.find(({ rows: named, when }) => named.test(c.row) && when(c, theirs))?.why;
 
-/** Where a back end and QEMU differ, a finding per row. */
-export function judge(
-  answered: Answered,
-  backend: Backend,
-): { readonly findings: readonly Finding[]; readonly excused: ReadonlyMap<string, number> } {
-  const findings = new Map<string, Finding>();
-  const excused = new Map<string, number>();
+/** What was found: a finding per row, and how often QEMU's known faults were seen. */
+export interface Findings {
+  readonly findings: readonly Finding[];
+  readonly excused: ReadonlyMap<string, number>;
+}
+
+class Judgement implements Findings {
+  readonly excused = new Map<string, number>();
+  readonly #findings = new Map<string, Finding>();
+
+  get findings(): readonly Finding[] {
+    return [...this.#findings.values()];
+  }
+
+  note(row: string, differs: string | undefined, why: string | undefined, describe: () => string): void {
+    if (differs === undefined) return;
+    if (why !== undefined) {
+      this.excused.set(why, (this.excused.get(why) ?? 0) + 1);
+      return;
+    }
+    const before = this.#findings.get(row);
+    const first = before?.first ?? `${describe()}\n    ${differs}`;
+    this.#findings.set(row, { row, times: (before?.times ?? 0) + 1, first });
+  }
+}
+
+/** Where a back end and QEMU differ in problem state. */
+export function judge(answered: Answered, backend: Backend): Findings {
+  const judgement = new Judgement();
   for (const { c, theirs } of answered.cases) {
     const differs = difference(c, backend.run(c), theirs);
-    if (differs === undefined) continue;
-    const why = excuse(c, theirs);
-    if (why !== undefined) {
-      excused.set(why, (excused.get(why) ?? 0) + 1);
-      continue;
-    }
-    const before = findings.get(c.row);
-    const first = before?.first ?? `${describeCase(c)}\n    ${differs}`;
-    findings.set(c.row, { row: c.row, times: (before?.times ?? 0) + 1, first });
+    judgement.note(c.row, differs, excuse(c, theirs), () => describeCase(c));
   }
-  return { findings: [...findings.values()], excused };
+  return judgement;
+}
+
+/** And in supervisor state. */
+export function judgeSystem(answered: Answered, backend: SystemBackend): Findings {
+  const judgement = new Judgement();
+  for (const { c, theirs } of answered.system) {
+    const differs = systemDifference(c, backend.run(c), theirs);
+    judgement.note(c.row, differs, systemExcuse(c), () => describeSystemCase(c));
+  }
+  return judgement;
 }
 
 /** A planted fault that nobody noticed. */
@@ -146,19 +200,15 @@ export interface Missed {
   readonly point: string;
 }
 
-/** What user-mode QEMU cannot show of lqarx, since its stqcx. never stores; the unit tests do. */
-const isUnseen = (row: string, point: string): boolean => row === 'lqarx' && point.startsWith('set RESERVE');
+/** What QEMU cannot show, and the unit tests do: lqarx's reservation in user mode, and rfscv's privilege, which user mode takes for illegality. */
+const isUnseen = (row: string, point: string): boolean =>
+  (row === 'lqarx' && point.startsWith('set RESERVE')) || (row === 'rfscv' && point === 'raise');
 
 /** Plants each fault that a row can have and returns how many, and those that no case of the row shows. */
 export function plant(answered: Answered): { readonly planted: number; readonly missed: readonly Missed[] } {
   const missed: Missed[] = [];
   let count = 0;
-  const groups = new Map<string, Answered['cases'][number][]>();
-  for (const one of answered.cases) {
-    const group = groups.get(one.c.row);
-    if (group) group.push(one);
-    else groups.set(one.c.row, [one]);
-  }
+  const groups = byRow(answered.cases);
   for (const [row, cases] of groups) {
     const points = new Set<string>();
     const watcher = evaluator((_name, lift) => watching(points)(lift));
@@ -175,5 +225,35 @@ export function plant(answered: Answered): { readonly planted: number; readonly 
       if (!cases.some(shows)) missed.push({ row, point });
     }
   }
+  // Rows that only supervisor state shows.
+  const mutable = new MutableStepper();
+  for (const [row, cases] of byRow(answered.system)) {
+    if (groups.has(row)) continue;
+    for (const point of mutable.points(
+      row,
+      cases.map(({ c }) => c),
+    )) {
+      if (isUnseen(row, point)) continue;
+      count += 1;
+      const run = mutable.planted(row, point);
+      const shows = cases.some(({ c, theirs }) => {
+        const ours = run(c);
+        return ours === undefined || systemDifference(c, ours, theirs) !== undefined;
+      });
+      if (!shows) missed.push({ row, point });
+    }
+  }
   return { planted: count, missed };
+}
+
+function byRow<T extends { readonly c: { readonly row: string } }>(
+  all: readonly T[],
+): ReadonlyMap<string, readonly T[]> {
+  const groups = new Map<string, T[]>();
+  for (const one of all) {
+    const group = groups.get(one.c.row);
+    if (group) group.push(one);
+    else groups.set(one.c.row, [one]);
+  }
+  return groups;
 }

@@ -82,13 +82,15 @@ describe('32-bit mode', () => {
     expect(run(op('bc', 16, 0, 8), { CTR: 0x1_0000_0001n }, 0, new Map(), 0x1000n).next).toBe(0x1008n);
   });
 
-  it('branches to, and leaves in registers, addresses of 32 bits', () => {
+  it('branches to, and links, addresses of 32 bits; sums with the address have 64', () => {
     const back = run(op('bl', -0x2000), {}, NARROW, new Map(), 0x1000n);
     expect([back.next, back.get('LR')]).toEqual([0xffff_f000n, 0x1004n]);
     expect(run(op('bclr', 20, 0, 0), { LR: 0x5_8000_0003n }, NARROW).next).toBe(0x8000_0000n);
     expect(run(op('bclr', 20, 0, 0), { LR: 0x5_8000_0003n }).next).toBe(0x5_8000_0000n);
-    expect(run(op('addpcis', 'r3', -1), {}, NARROW, new Map(), 0x1000n).get('GPR3')).toBe(0xffff_1004n);
-    expect(run(op('paddi', 'r3', 'r0', -0x2000, 1), {}, NARROW, new Map(), 0x1000n).get('GPR3')).toBe(0xffff_f000n);
+    expect(run(op('addpcis', 'r3', -1), {}, NARROW, new Map(), 0x1000n).get('GPR3')).toBe(BigInt.asUintN(64, -0xeffcn));
+    expect(run(op('paddi', 'r3', 'r0', -0x2000, 1), {}, NARROW, new Map(), 0x1000n).get('GPR3')).toBe(
+      BigInt.asUintN(64, -0x1000n),
+    );
   });
 
   it('shifts with CA32 as CA, and before version 3.0 there is neither CA32 nor OV32', () => {

@@ -105,11 +105,7 @@ const immediates: readonly Row[] = [
     '010011 RT d5:1 d15:6 00010 d0',
     'RT DX',
     ADD,
-    (b, f, mode) => {
-      const there = b.constant(b.next + BigInt(signed(f.DX, 16)) * 65536n);
-      // 1.11.3: an address that is put into a register has no upper half in 32-bit mode.
-      setGpr(b, f.RT, mode.sf ? there : b.zext32(there));
-    },
+    (b, f) => setGpr(b, f.RT, b.constant(b.next + BigInt(signed(f.DX, 16)) * 65536n)),
     { needs: 'isa-3.0' },
   ),
   // CY other than 0 is reserved. OV is the carry, in and out; SO stays.

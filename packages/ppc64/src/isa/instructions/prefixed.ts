@@ -98,11 +98,7 @@ export const prefixed: readonly Row[] = [
     `${MODIFIED_LS} 001110 RT RA d15:0` as string,
     'RT RA D34 R',
     '3.1, 3.3.9',
-    (b, f, mode) => {
-      const sum = sumOf(b, f);
-      // 1.11.3: an instruction's address in a register has no upper half in 32-bit mode.
-      setGpr(b, f.RT, f.R === 1 ? address(b, mode, sum) : sum);
-    },
+    (b, f) => setGpr(b, f.RT, sumOf(b, f)),
     { needs: NEEDS, allocated: valid },
   ),
   ...singles,
