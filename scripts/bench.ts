@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: guest kernels under our stepper and under QEMU, interleaved, in guest instructions per second of CPU time.
+ * `npm run bench`: guest kernels under our back ends and under QEMU, interleaved, in guest instructions per second of CPU time.
  *
  * Every run is a process of its own, timed from the guest's mark `S` to its mark `E` in CPU time of all its threads, so that neighbours on the
  * machine change little; ratios are taken within a round and then their median, because a machine's speed drifts. Instructions are our exact
@@ -8,7 +8,7 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type CountedRun, KERNELS, type Run, type Runner } from './bench/kernels.ts';
-import { CHILD, child, own } from './bench/own.ts';
+import { CHILD, child, type Own, own } from './bench/own.ts';
 import { type Flavour, findQemu, type Qemu } from './bench/qemu.ts';
 import { compare, type Measured, text } from './bench/report.ts';
 
@@ -124,7 +124,10 @@ async function main(): Promise<void> {
   if (typeof found === 'string') console.error(found);
   const qemu: Qemu | undefined = typeof found === 'string' ? undefined : found;
   const nodeOptions = profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profile];
-  const engines = [engine('stepper', own(mmu, nodeOptions), 40)];
+  const engines = [
+    engine('translator', own('translator', mmu, nodeOptions), 1000),
+    engine('stepper', own('stepper', mmu, nodeOptions), 40),
+  ];
   if (qemu) engines.push(...FLAVOURS.map(({ flavour, name, guess }) => engine(name, qemu.runner(flavour), guess)));
 
   const counts = new Map<string, Count>();
@@ -145,8 +148,8 @@ async function main(): Promise<void> {
     qemu?.close();
   }
 
-  const [ours, ...others] = engines as [Engine, ...Engine[]];
-  const comparisons = others.map((other) => compare(ours, other, kernels));
+  const [ours, cold, ...others] = engines as [Engine, Engine, ...Engine[]];
+  const comparisons = [ours, cold].flatMap((one) => others.map((other) => compare(one, other, kernels)));
   console.log(text(engines, comparisons, kernels));
   if (json === undefined) return;
   const all = {
@@ -164,7 +167,8 @@ async function main(): Promise<void> {
 }
 
 if (process.argv[2] === CHILD) {
-  child(process.argv[3] as string, Number(process.argv[4]), process.argv.includes('--mmu'));
+  const [, , , own, kernel, repeat] = process.argv as string[];
+  child(own as Own, kernel as string, Number(repeat), process.argv.includes('--mmu'));
 } else {
   await main().catch((error: Error) => {
     console.error(error.message);

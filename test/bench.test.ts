@@ -21,9 +21,11 @@ describe('kernels', () => {
     ['fib', (196_418).toString(16), 'the 27th Fibonacci number'],
   ])('%s computes %s: %s', (kernel, result) => {
     for (const mmu of [[], ['--mmu']]) {
-      const { stdout, stderr } = bench('--own', kernel, '1', ...mmu);
-      expect(stderr).toBe('');
-      expect(JSON.parse(stdout)).toMatchObject({ repeat: 1, result });
+      for (const engine of ['translator', 'stepper']) {
+        const { stdout, stderr } = bench('--own', engine, kernel, '1', ...mmu);
+        expect(stderr).toBe('');
+        expect(JSON.parse(stdout)).toMatchObject({ repeat: 1, result });
+      }
     }
   });
 

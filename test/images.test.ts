@@ -53,6 +53,27 @@ describe.each(['cortex-a57', 'neoverse-n1', 'neoverse-v1', 'neoverse-n2', 'max']
   });
 });
 
+it.each(['cortex-a57', 'max'] as const)('%s, mediated: every image passes, and finds the same', async (cpu) => {
+  const settings = ['vcpus=2', 'vpmu=1', 'extra="observer"', 'gic_version="v3"'];
+  const host = ['--personality', 'kvm-arm64', '--policy', 'mediated', '--cpu', cpu, '--pcpus', '2', '--slice', '50000'];
+  const partition = ['--set', 'counters=9', '--set', 'host_counters=3'];
+  const { code, out } = await countervisor([
+    'run',
+    ...NAMES.map(image),
+    ...settings,
+    ...host,
+    ...partition,
+    '--json',
+    '-q',
+  ]);
+  const { domains } = JSON.parse(out) as RunJson;
+  expect(code).toBe(0);
+  for (const { name, console, policy, exit } of domains) {
+    expect([name, policy, exit?.verdict]).toEqual([name, 'mediated', 'passed']);
+    for (const text of said(name, cpu, 3)) expect(console).toMatch(text);
+  }
+});
+
 it('no image has gone', () => {
   expect(NAMES).toEqual(
     expect.arrayContaining(['hello', 'pmu-count', 'pmu-overflow', 'pmu-leak', 'pmu-probe', 'mmu', 'smp', 'timer']),

@@ -1,6 +1,6 @@
 /**
  * What a domain sees does not depend on how the hypervisor schedules it: console, instructions, counters, overflow positions and exit are the same at
- * any slice and on one or two pCPUs, under off, emulated and switched (ARCHITECTURE.md, counting rule 11). And the same command gives the same bytes.
+ * any slice and on one or two pCPUs, under off, emulated, switched and mediated (ARCHITECTURE.md, counting rule 11). And the same command gives the same bytes.
  */
 import type { RunJson, TraceLine } from 'countervisor';
 import { describe, expect, it } from 'vitest';
@@ -85,14 +85,22 @@ describe('pmu-count and pmu-overflow, at slices of 1 to 1,000,000 and on 1 and 2
     expect(all[0]?.codes).toEqual([0, 0]);
     expect(schedules(all)).toBeGreaterThan(4);
   });
-  it('emulated and switched: the same console, counters and overflow positions', async () => {
+  it('mediated, with two counters that the host keeps: the same', async () => {
+    const args = ['--set', 'counters=8', '--set', 'host_counters=2'];
+    const all = await everywhere([...pair, ...args], 'mediated', [7, 1000, 1_000_000]);
+    expect(all[0]?.codes).toEqual([0, 0]);
+    expect(schedules(all)).toBeGreaterThan(4);
+  });
+  it('emulated, switched and mediated: the same console, counters and overflow positions', async () => {
     const under = (policy: string): string[] => [...pair, '--personality', 'plain', '--policy', policy];
     // Where a register is and what traps differ; the guest cannot tell.
     const seen = async (policy: string): Promise<unknown[]> =>
       (await run(under(policy))).domains.map((domain) => ({ ...(domain as object), policy: '', traps: '' }));
     expect(await seen('switched')).toEqual(await seen('emulated'));
+    expect(await seen('mediated')).toEqual(await seen('emulated'));
     const where = await positions(under('emulated'));
     expect(await positions(under('switched'))).toEqual(where);
+    expect(await positions(under('mediated'))).toEqual(where);
     // Twelve counts that end in an interrupt each, and four checks of the line that overflow, half of them into interrupts.
     expect(Object.keys(where)).toEqual(['overflow']);
     const of = (kind: string): number => (where.overflow ?? []).filter((line) => line.includes(` ${kind} `)).length;
@@ -116,7 +124,7 @@ describe('passthrough promises nothing of the kind', () => {
 });
 
 describe('smp with two vCPUs', () => {
-  it.each(['off', 'emulated', 'switched'])('%s', async (policy) => {
+  it.each(['off', 'emulated', 'switched', 'mediated'])('%s', async (policy) => {
     const all = await everywhere(smp, policy, []);
     expect(all[0]?.codes).toEqual([0]);
     expect(schedules(all)).toBeGreaterThan(1);

@@ -1,6 +1,7 @@
 /** What a user installs: every published package, packed, laid out as npm would, and loaded both ways. */
 import { execFileSync } from 'node:child_process';
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -61,7 +62,10 @@ beforeAll(() => {
     for (const dependency of Object.keys(manifest.dependencies ?? {})) {
       if (published.some((other) => other.manifest.name === dependency)) continue;
       mkdirSync(dirname(join(modules, dependency)), { recursive: true });
-      symlinkSync(join(root, 'node_modules', dependency), join(modules, dependency), 'dir');
+      // npm puts a version that others do not share beside the package itself.
+      const apart = join(root, 'packages', folder, 'node_modules', dependency);
+      const there = existsSync(apart) ? apart : join(root, 'node_modules', dependency);
+      symlinkSync(there, join(modules, dependency), 'dir');
     }
   }
 }, 120_000);
@@ -96,5 +100,35 @@ describe.each(published)('$manifest.name, packed', ({ folder, manifest }) => {
       const required = node('-e', `console.log(JSON.stringify(Object.keys(require(${specifier})).sort()))`);
       expect(JSON.parse(required)).toEqual(JSON.parse(imported));
     }
+  });
+});
+
+describe('the conformance kit, packed, in an empty project', () => {
+  const proof = `
+    const { checks } = await runConformance(arm64, conformance, { groups: ['hypercalls', 'counting/ten-nops'] });
+    const bad = checks.filter(({ result }) => result.verdict !== 'pass');
+    console.log(checks.length > 20, JSON.stringify(bad), matrix(checks).get('hypercalls').pass > 20);
+  `;
+
+  it('proves arm64 as an ES module', () => {
+    const imports = `
+      import { matrix, runConformance } from '@countervisor/conformance';
+      import { arm64, conformance } from '@countervisor/arm64';
+    `;
+    expect(node('--input-type=module', '-e', imports + proof)).toBe('true [] true\n');
+  });
+
+  it('proves arm64 by require', () => {
+    const requires = `
+      const { matrix, runConformance } = require('@countervisor/conformance');
+      const { arm64, conformance } = require('@countervisor/arm64');
+    `;
+    expect(node('-e', `${requires} (async () => {${proof}})();`)).toBe('true [] true\n');
+  });
+
+  it('proves arm64 by the command', () => {
+    const bin = join(modules, 'countervisor', 'bin', 'countervisor.js');
+    const out = node(bin, 'conformance', 'arm64', '-g', 'hypercalls', '--strict');
+    expect(out).toMatch(/^arm64 on emulator\n +pass +fail +absent\nhypercalls +\d\d +0 +0\n/);
   });
 });

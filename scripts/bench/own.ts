@@ -10,14 +10,18 @@ const MEMORY = 64 * 1024 * 1024;
 /** The option that makes this program the process of one run. */
 export const CHILD = '--own';
 
+/** Our back ends. */
+export type Own = 'translator' | 'stepper';
+
 /** The process of one run: prints what it measured as JSON. */
-export function child(kernel: string, repeat: number, mmu: boolean): void {
-  const machine = new Machine({ arch: arm64, cpu: 'cortex-a57' });
+export function child(engine: Own, kernel: string, repeat: number, mmu: boolean): void {
+  const machine = new Machine({ arch: arm64, cpu: 'cortex-a57', engine });
   const domain = machine.addDomain({ name: kernel, vcpus: 1, memory: MEMORY, vpmu: false });
   boot(machine, domain, { bytes: imageBytes(kernel), file: imageFile(kernel), bootargs: bootargs(repeat, mmu) });
   const marks = new Marks();
   let start: { readonly cpu: NodeJS.CpuUsage; readonly instructions: number } | undefined;
   let spent: Omit<CountedRun, 'result'> | undefined;
+  let done: CountedRun | undefined;
   machine.events.on('console', ({ byte }) => {
     const { started, ended, result } = marks.add(String.fromCharCode(byte));
     if (started) start ??= { cpu: process.cpuUsage(), instructions: domain.instructions() };
@@ -25,16 +29,16 @@ export function child(kernel: string, repeat: number, mmu: boolean): void {
       const { user, system } = process.cpuUsage(start.cpu);
       spent = { repeat, seconds: (user + system) / 1e6, instructions: domain.instructions() - start.instructions };
     }
-    if (result === undefined || spent === undefined) return;
-    process.stdout.write(JSON.stringify({ ...spent, result } satisfies CountedRun));
-    domain.end('measured', 0);
+    if (result !== undefined && spent !== undefined) done ??= { ...spent, result };
   });
   machine.events.on('diagnostic', ({ message }) => console.error(message));
-  machine.run();
+  while (done === undefined && machine.pass());
+  process.stdout.write(JSON.stringify(done ?? {}));
 }
 
 /** A runner of our engine. `nodeOptions`: for the process of each run. */
 export function own(
+  engine: Own,
   mmu: boolean,
   nodeOptions: readonly string[],
 ): (kernel: string, repeat: number) => Promise<CountedRun> {
@@ -44,6 +48,7 @@ export function own(
         ...nodeOptions,
         fileURLToPath(import.meta.url),
         CHILD,
+        engine,
         kernel,
         String(repeat),
         ...(mmu ? ['--mmu'] : []),
@@ -58,7 +63,7 @@ export function own(
         try {
           resolve(JSON.parse(text));
         } catch {
-          reject(new Error(`the stepper ran ${kernel} without a result. It said: ${text}`));
+          reject(new Error(`the ${engine} ran ${kernel} without a result. It said: ${text}`));
         }
       });
     });

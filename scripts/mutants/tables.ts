@@ -1,5 +1,6 @@
 /** Single mutants of an architecture's tables: one slip each, of the kind that a person makes. Only slips that can matter: a reset value that nothing stores is not changed. */
-import type { Arch, Field, FieldWrite, PmuRole, Register } from '@countervisor/contract';
+import type { Arch, Conformance, Field, FieldWrite, PmuRole, Register } from '@countervisor/contract';
+import type { Tested } from './build.ts';
 
 export interface TableMutant {
   readonly kind: string;
@@ -40,9 +41,18 @@ const ROLES: readonly PmuRole[] = [
   'user-access',
 ];
 
-/** Values of general registers are set at entry, so their resets never show. */
-export function tableMutants(arch: Arch, told: ReadonlySet<string>): TableMutant[] {
+/** Does any CPU model that the manual tells of let a guest, or a hypervisor, at this register? The fifteenth breakpoint of a CPU that has six is nowhere. */
+function reached({ manual }: Conformance, name: string): boolean {
+  const row = manual?.registers[name];
+  if (manual === undefined || row === undefined) return true;
+  const levels = [row.levels, ...manual.models.map((model) => model.registers[name]?.levels)];
+  return levels.some((pair) => pair?.some((level) => level !== 'never') === true) || row.reset !== undefined;
+}
+
+/** Values of general registers are set at entry, so their resets never show: only registers that the manual tells of are changed. */
+export function tableMutants({ arch, kit }: Tested): TableMutant[] {
   const all: TableMutant[] = [];
+  const told = new Set(Object.keys(kit.manual?.registers ?? arch.registers).filter((name) => reached(kit, name)));
   const add = (kind: string, what: string, first: readonly string[], make: () => Arch): void => {
     all.push({ kind, what, first, make });
   };
@@ -51,12 +61,14 @@ export function tableMutants(arch: Arch, told: ReadonlySet<string>): TableMutant
 
   for (const [name, row] of Object.entries(arch.registers as Rows)) {
     if (!told.has(name)) continue;
-    const own = [`registers/${name}`, `access/${name}`];
+    const own = [`registers/${name}:`, `registers/${name} `, `access/${name}:`, `access/${name} under`];
     const made = row.derive !== undefined || row.view !== undefined;
     const entry = Object.entries(row.fields).find(([, field]) => (field.write ?? 'plain') === 'plain');
     if (!made && typeof row.reset !== 'function' && entry !== undefined) {
       const reset = row.reset === 'unknown' ? 0n : row.reset ^ lowest(entry[1]);
-      add('reset', `${name} resets to 0x${reset.toString(16)}`, own, () => withRows(arch, name, { reset }));
+      add('reset', `${name} resets to 0x${reset.toString(16)}`, [`registers/${name} after`], () =>
+        withRows(arch, name, { reset }),
+      );
     }
     if (row.at === undefined) continue;
     const writable = row.write !== 'never' && levels.indexOf(row.write) <= kernel;
@@ -81,22 +93,22 @@ export function tableMutants(arch: Arch, told: ReadonlySet<string>): TableMutant
     }
     const traps = row.traps ?? [];
     for (const [n, group] of traps.entries()) {
-      add('trap group', `${name} is not stopped by ${group}`, own, () =>
+      add('trap group', `${name} is not stopped by ${group}`, [`access/${name}:`], () =>
         withRows(arch, name, { traps: traps.filter((_, at) => at !== n) }),
       );
       const next = traps[n + 1];
       if (next === undefined) continue;
-      add('trap order', `${name} asks ${next} before ${group}`, own, () =>
+      add('trap order', `${name} asks ${next} before ${group}`, [`access/${name}:`], () =>
         withRows(arch, name, { traps: traps.with(n, next).with(n + 1, group) }),
       );
     }
     if (row.role !== undefined) {
       const role = ROLES[(ROLES.indexOf(row.role) + 1) % ROLES.length] as PmuRole;
-      add('role', `${name} has the role ${role}`, ['policy', ...own], () => withRows(arch, name, { role }));
+      add('role', `${name} has the role ${role}`, ['the role'], () => withRows(arch, name, { role }));
     }
     if (row.needs !== undefined) {
       const { needs: _, ...rest } = row;
-      add('feature', `${name} needs no ${row.needs}`, own, () => ({
+      add('feature', `${name} needs no ${row.needs}`, [`registers/${name} is not there`], () => ({
         ...arch,
         registers: { ...(arch.registers as Rows), [name]: rest },
       }));
@@ -106,12 +118,23 @@ export function tableMutants(arch: Arch, told: ReadonlySet<string>): TableMutant
   for (const [name, group] of Object.entries(arch.trapGroups)) {
     if (typeof group.when === 'function' || !('register' in group.when)) continue;
     const { when } = group;
-    add('trap control', `${name} is armed by the opposite`, ['access'], () => ({
+    const stopped = Object.entries(arch.registers as Rows)
+      .filter(([one, row]) => told.has(one) && row.traps?.includes(name) === true)
+      .slice(0, 3)
+      .map(([one]) => `access/${one}:`);
+    add('trap control', `${name} is armed by the opposite`, stopped, () => ({
       ...arch,
       trapGroups: { ...arch.trapGroups, [name]: { ...group, when: { ...when, is: when.is === 0n ? 1n : 0n } } },
     }));
-    for (const level of group.at) {
-      add('trap level', `${name} does not stop ${level}`, ['access'], () => ({
+    // A level at which nobody may access any register of the group has nothing to be stopped.
+    const meets = (level: string): boolean =>
+      Object.values(arch.registers as Rows).some(
+        ({ traps, read, write }) =>
+          traps?.includes(name) === true &&
+          [read, write].some((least) => least !== 'never' && levels.indexOf(least) <= levels.indexOf(level)),
+      );
+    for (const level of group.at.filter(meets)) {
+      add('trap level', `${name} does not stop ${level}`, stopped, () => ({
         ...arch,
         trapGroups: { ...arch.trapGroups, [name]: { ...group, at: group.at.filter((one) => one !== level) } },
       }));
@@ -121,18 +144,18 @@ export function tableMutants(arch: Arch, told: ReadonlySet<string>): TableMutant
   const { switching } = arch;
   for (const list of ['controls', 'counters'] as const) {
     for (const register of switching[list]) {
-      add('carried', `${register} does not travel`, ['switching'], () => ({
+      add('carried', `${register} does not travel`, [`switching/${register} under`], () => ({
         ...arch,
         switching: { ...switching, [list]: switching[list].filter((one) => one !== register) },
       }));
     }
   }
   for (const [register] of switching.freeze) {
-    add('freeze', `${register} is not frozen`, ['switching', 'overflow'], () => ({
+    add('freeze', `${register} is not frozen`, ['travels', 'switching'], () => ({
       ...arch,
       switching: { ...switching, freeze: switching.freeze.filter(([one]) => one !== register) },
     }));
-    add('order', `${register} is saved behind the freeze`, ['switching'], () => ({
+    add('order', `${register} is saved behind the freeze`, ['travels', 'switching'], () => ({
       ...arch,
       switching: {
         ...switching,
@@ -141,7 +164,7 @@ export function tableMutants(arch: Arch, told: ReadonlySet<string>): TableMutant
       },
     }));
   }
-  add('order', 'controls in the opposite order', ['switching'], () => ({
+  add('order', 'controls in the opposite order', ['travels'], () => ({
     ...arch,
     switching: { ...switching, controls: switching.controls.toReversed() },
   }));
@@ -152,9 +175,11 @@ export function tableMutants(arch: Arch, told: ReadonlySet<string>): TableMutant
       pmu: { ...arch.pmu, events: arch.pmu.events.with(n, { ...event, ...more }) },
     });
     const signal = event.counts[0] === 'load' ? 'store' : 'load';
-    add('event signal', `${event.name} counts ${signal}`, ['counting'], () => change({ counts: [signal] }));
-    add('event number', `${event.name} is event 0x77`, ['counting'], () => change({ id: 0x77 }));
-    add('event signal', `${event.name} counts twice`, ['counting'], () =>
+    add('event signal', `${event.name} counts ${signal}`, ['every event'], () => change({ counts: [signal] }));
+    add('event number', `${event.name} is event 0x77`, ['every event counts', 'names no event'], () =>
+      change({ id: 0x77 }),
+    );
+    add('event signal', `${event.name} counts twice`, ['every event'], () =>
       change({ counts: [...event.counts, ...event.counts] }),
     );
   }
@@ -164,13 +189,15 @@ export function tableMutants(arch: Arch, told: ReadonlySet<string>): TableMutant
       ...arch,
       pmu: { ...arch.pmu, counters: arch.pmu.counters.with(n, { ...counter, ...more }) },
     });
-    add('counter', `counter ${n} never counts`, ['counting', 'overflow'], () => change({ counting: () => false }));
-    add('counter', `counter ${n} always counts`, ['counting'], () => change({ counting: () => true }));
-    add('counter', `counter ${n} overflows at 16 bits`, ['overflow'], () => change({ overflowWidth: () => 16 }));
+    add('counter', `counter ${n} never counts`, [`counter ${n} `], () => change({ counting: () => false }));
+    add('counter', `counter ${n} always counts`, [`counter ${n} `], () => change({ counting: () => true }));
+    add('counter', `counter ${n} overflows at 16 bits`, [`counter ${n} sets`], () =>
+      change({ overflowWidth: () => 16 }),
+    );
   }
 
   for (const [number, service] of Object.entries(arch.hypercalls.services)) {
-    add('hypercall', `${service.name} answers one more`, ['hypercalls'], () => ({
+    add('hypercall', `${service.name} answers one more`, [`${service.name}(`], () => ({
       ...arch,
       hypercalls: {
         ...arch.hypercalls,

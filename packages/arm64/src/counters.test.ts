@@ -1,6 +1,7 @@
 /** Whether a counter counts: bits by level, expectations by hand from Arm DDI 0487 D13.5 and D24.5.12. */
 import { describe, expect, it } from 'vitest';
-import { accessible, CYCLE, counterMask, counters, exists, firstRange, MDCR, PMCR } from './counters.ts';
+import { accessible, CYCLE, counterMask, counters, exists, firstRange } from './counters.ts';
+import { MDCR, PMCR } from './registers/monitor.ts';
 import { Fake, type Options } from './testing/view.ts';
 
 const P = 1n << 31n;

@@ -5,8 +5,9 @@
  * MDCR_EL2.HPMN divides the event counters in two: those below it are the guest's (enabled by PMCR_EL0.E), the others the hypervisor's (enabled
  * by MDCR_EL2.HPME, out of the guest's sight).
  */
-import type { Counter, View } from '@countervisor/contract';
+import type { Counter, CpuModel, PolicyName, View } from '@countervisor/contract';
 import { CPU_CYCLES, eventOf } from './events.ts';
+import { MDCR, PMCR } from './registers/monitor.ts';
 
 /** Position of the cycle counter in the list of counters, and its bit in PMCNTENSET_EL0 and its kin. */
 export const CYCLE = 31;
@@ -15,42 +16,26 @@ export const MOST = 31;
 
 const EL2 = 2;
 
-/** Bits of PMCR_EL0. */
-export const PMCR: Readonly<Record<'E' | 'P' | 'C' | 'D' | 'X' | 'DP' | 'LC' | 'LP', bigint>> = {
-  E: 1n << 0n,
-  P: 1n << 1n,
-  C: 1n << 2n,
-  D: 1n << 3n,
-  X: 1n << 4n,
-  DP: 1n << 5n,
-  LC: 1n << 6n,
-  LP: 1n << 7n,
-};
-
-/** Bits of MDCR_EL2. */
-export const MDCR: Readonly<
-  Record<'HPMN' | 'TPMCR' | 'TPM' | 'HPME' | 'TDE' | 'TDA' | 'TDOSA' | 'TDRA' | 'HPMD' | 'HCCD' | 'HLP', bigint>
-> = {
-  HPMN: 0x1fn,
-  TPMCR: 1n << 5n,
-  TPM: 1n << 6n,
-  HPME: 1n << 7n,
-  TDE: 1n << 8n,
-  TDA: 1n << 9n,
-  TDOSA: 1n << 10n,
-  TDRA: 1n << 11n,
-  HPMD: 1n << 17n,
-  HCCD: 1n << 23n,
-  HLP: 1n << 26n,
-};
-
 /** Event counters of this CPU: PMCR_EL0.N as the hypervisor reads it. */
 export function implemented(view: Pick<View, 'cpu'>): number {
   return Number(view.cpu.settings.counters ?? 0);
 }
 
-/** MDCR_EL2.HPMN = 0 where the architecture reserves it: no model has FEAT_HPMN0. With no counters at all, 0 is N. */
+/**
+ * Event counters that a guest under a policy gets: all, or with a mediated PMU those that the host does not keep for itself. The others are the host's, and
+ * stay on the physical CPU.
+ */
+export function guestCounters(policy: PolicyName, cpu: CpuModel): number {
+  const most = implemented({ cpu });
+  return policy === 'mediated' ? Math.max(0, most - Number(cpu.settings.host_counters ?? 0)) : most;
+}
+
+/** Does the hypervisor choose what the guest's selectors may hold, so that NSK, NSU, NSH and M are not the guest's? */
+export const ownFilters = (policy: PolicyName): boolean => policy === 'emulated' || policy === 'mediated';
+
+/** MDCR_EL2.HPMN = 0 where the architecture reserves it: without FEAT_HPMN0. With no counters at all, 0 is N. */
 export function reservedHpmn(view: View): boolean {
+  if (view.cpu.features.has('hpmn0')) return false;
   return implemented(view) > 0 && (view.get('MDCR_EL2') & MDCR.HPMN) === 0n;
 }
 
@@ -60,9 +45,8 @@ export function reservedHpmn(view: View): boolean {
  */
 export function firstRange(view: View): number {
   const most = implemented(view);
-  const hpmn = Number(view.get('MDCR_EL2') & MDCR.HPMN);
-  if (hpmn === 0 && view.cpu.settings.hpmn0 === 'all') return most;
-  return Math.min(hpmn, most);
+  if (view.cpu.settings.hpmn0 === 'all' && reservedHpmn(view)) return most;
+  return Math.min(Number(view.get('MDCR_EL2') & MDCR.HPMN), most);
 }
 
 /** Event counters that software at the present level can reach. */
@@ -97,10 +81,13 @@ export function filtered(filter: bigint, level: number): boolean {
 /** May counter n not count at this level, whatever its filter says? At EL2: HPMD for the first range (v3p1), and for the cycle counter HPMD with DP, and HCCD (v3p5). */
 function prohibited(view: View, n: number, level: number): boolean {
   if (level !== EL2) return false;
+  const guests = n === CYCLE || !isHypervisors(view, n);
+  // Whatever NSH was after power-on: the hypervisor keeps it 0.
+  if (guests && view.policy === 'mediated') return true;
   const { features } = view.cpu;
   const mdcr = view.get('MDCR_EL2');
   const hpmd = features.has('pmuv3p1') && (mdcr & MDCR.HPMD) !== 0n;
-  if (n !== CYCLE) return hpmd && !isHypervisors(view, n);
+  if (n !== CYCLE) return hpmd && guests;
   if (hpmd && (view.get('PMCR') & PMCR.DP) !== 0n) return true;
   return features.has('pmuv3p5') && (mdcr & MDCR.HCCD) !== 0n;
 }

@@ -5,8 +5,11 @@
 import { type CpuFeature, insert } from '@countervisor/contract';
 
 export interface Feature extends CpuFeature {
-  /** The identification field that shows it, and the value it shows. Where several features share a field, the highest value shows. */
-  readonly shows: readonly [register: IdRegister, bits: readonly [high: number, low: number], value: number];
+  /**
+   * The identification field that shows it, and the value it shows. Where several features share a field, the highest value shows. Absent: it is about EL2
+   * alone, and a guest, which has no EL2, is shown none.
+   */
+  readonly shows?: readonly [register: IdRegister, bits: readonly [high: number, low: number], value: number];
 }
 
 /** Registers whose fields depend on features. */
@@ -25,6 +28,8 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
     shows: ['ID_AA64DFR0_EL1', [11, 8], 6],
     after: 'pmuv3p4',
   },
+  hpmn0: { means: 'MDCR_EL2.HPMN may be 0: no event counters for EL1 and EL0.', after: 'pmuv3' },
+  fgt: { means: 'Fine-grained traps: HDFGRTR_EL2 and HDFGWTR_EL2.' },
   crc32: { means: 'CRC32 instructions.', shows: ['ID_AA64ISAR0_EL1', [19, 16], 1] },
   lse: { means: 'Atomic memory instructions (LDADD, SWP, CAS …).', shows: ['ID_AA64ISAR0_EL1', [23, 20], 2] },
   flagm: { means: 'Flag manipulation: CFINV, RMIF, SETF8, SETF16.', shows: ['ID_AA64ISAR0_EL1', [55, 52], 1] },
@@ -42,11 +47,13 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
 
 /** An identification register's value with the fields of the features put right: each shows exactly what the CPU has, 0 for nothing. */
 export function show(register: IdRegister, value: bigint, features: ReadonlySet<string>): bigint {
-  const here = Object.entries(FEATURES).filter(([, feature]) => feature.shows[0] === register);
   let shown = value;
-  for (const [, { shows }] of here) shown = insert(shown, shows[1], 0n);
+  const here = Object.entries(FEATURES).flatMap(([name, { shows }]) =>
+    shows?.[0] === register ? [[name, shows] as const] : [],
+  );
+  for (const [, shows] of here) shown = insert(shown, shows[1], 0n);
   // A feature stands behind the one it needs, so the highest value of a shared field is written last.
-  for (const [name, { shows }] of here) if (features.has(name)) shown = insert(shown, shows[1], BigInt(shows[2]));
+  for (const [name, shows] of here) if (features.has(name)) shown = insert(shown, shows[1], BigInt(shows[2]));
   return shown;
 }
 

@@ -17,7 +17,11 @@ describe('the plugin', () => {
     expect(cpuModel(arch, name).features.has('pmuv3')).toBe(true);
   });
   it('sets the number of counters and what HPMN = 0 does', () => {
-    expect(cpuModel(load(arm64), '', { counters: 31, hpmn0: 'all' }).settings).toEqual({ counters: 31, hpmn0: 'all' });
+    expect(cpuModel(load(arm64), '', { counters: 31, hpmn0: 'all' }).settings).toEqual({
+      counters: 31,
+      hpmn0: 'all',
+      host_counters: 0,
+    });
     expect(() => cpuModel(load(arm64), '', { counters: 32 })).toThrow();
     expect(() => cpuModel(load(arm64), '', { hpmn0: 'some' })).toThrow();
   });

@@ -19,6 +19,7 @@ import { defaultPlatform, platforms } from './platform/index.ts';
 import { enforce, plain } from './policy.ts';
 import { control } from './registers/control.ts';
 import { debug } from './registers/debug.ts';
+import { fgt } from './registers/fgt.ts';
 import { general } from './registers/general.ts';
 import { gic, gicGroups } from './registers/gic.ts';
 import { identity } from './registers/identity.ts';
@@ -35,7 +36,7 @@ export const arm64: Arch<string, Level> = defineArch<string, Level, string, stri
   name: 'arm64',
   contract: CONTRACT,
   needs: ['pmu.counting', 'pmu.overflow', 'guest.interrupts', 'guest.devices'],
-  offers: { policies: ['off', 'passthrough', 'switched', 'emulated'] },
+  offers: { policies: ['off', 'passthrough', 'switched', 'emulated', 'mediated'] },
   levels: ['el0', 'el1', 'el2'],
   level: (view) => Number(view.get('EL')),
   describe,
@@ -43,7 +44,7 @@ export const arm64: Arch<string, Level> = defineArch<string, Level, string, stri
   cpus,
   defaultCpu,
   settings: cpuSettings,
-  registers: { ...general, ...control, ...identity, ...pmu, ...debug, ...gic, ...timer, ...system },
+  registers: { ...general, ...control, ...identity, ...pmu, ...fgt, ...debug, ...gic, ...timer, ...system },
   trapGroups: { ...trapGroups, ...gicGroups, ...timerGroups },
   causes,
   pmu: { events, counters, exists, overflow, line, source: 'pmu' },
@@ -58,8 +59,10 @@ export const arm64: Arch<string, Level> = defineArch<string, Level, string, stri
   toolstack: ARM_TOOLSTACK as ToolstackHalf,
 });
 
+export { sysreg } from './address.ts';
 export * as asm from './asm.ts';
 export { conformance } from './conformance.ts';
 export { kvm } from './personalities/kvm.ts';
 export { xen } from './personalities/xen.ts';
+export { plain } from './policy.ts';
 export { programs } from './programs.ts';

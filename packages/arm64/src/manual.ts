@@ -242,6 +242,25 @@ const ER_WRITE = 'PMUSERENR_EL0.{ER,EN} to write';
 const TPM = 'MDCR_EL2.TPM';
 const HPMN = 'MDCR_EL2.HPMN';
 
+/** D24.2: the fine-grained traps, a bit of HDFGRTR_EL2 for reads and of HDFGWTR_EL2 for writes; whose EL0 accesses come so far as well. */
+const FINE: Readonly<Record<string, { readonly bit: number; readonly ways: 'RW' | 'R' | 'W'; readonly el1?: true }>> = {
+  PMEVCNTRn_EL0: { bit: 12, ways: 'RW' },
+  PMEVTYPERn_EL0: { bit: 13, ways: 'RW' },
+  PMCCFILTR_EL0: { bit: 14, ways: 'RW' },
+  PMCCNTR_EL0: { bit: 15, ways: 'RW' },
+  PMCNTEN: { bit: 16, ways: 'RW' },
+  PMINTEN: { bit: 17, ways: 'RW', el1: true },
+  PMOVS: { bit: 18, ways: 'RW' },
+  PMSELR_EL0: { bit: 19, ways: 'RW' },
+  PMSWINC_EL0: { bit: 20, ways: 'W' },
+  PMCR_EL0: { bit: 21, ways: 'W' },
+  PMMIR_EL1: { bit: 22, ways: 'R', el1: true },
+  PMUSERENR_EL0: { bit: 57, ways: 'RW' },
+  PMCEIDn_EL0: { bit: 58, ways: 'R' },
+};
+const fine = (name: keyof typeof FINE & string): readonly string[] =>
+  [...(FINE[name]?.ways ?? '')].map((way) => `HDFG${way}TR_EL2.${name}`);
+
 const needs = { needs: 'pmuv3' };
 /** Two windows onto one register: a bit for each event counter, bit 31 for the cycle counter. */
 const setClear = (set: string, clear: string, of: string, facts: Facts, levels: 'el0' | 'el1' = 'el0'): Rows => ({
@@ -260,46 +279,91 @@ const pmu: Rows = {
     of: 'PMCR',
     made: true,
     role: 'global',
-    controls: [EN, TPM, 'MDCR_EL2.TPMCR'],
+    controls: [EN, ...fine('PMCR_EL0'), TPM, 'MDCR_EL2.TPMCR'],
     ...needs,
   }),
-  ...setClear('PMCNTENSET_EL0', 'PMCNTENCLR_EL0', 'PMCNTEN', { role: 'enable', controls: [EN, TPM] }),
-  ...setClear('PMINTENSET_EL1', 'PMINTENCLR_EL1', 'PMINTEN', { role: 'interrupt', controls: [TPM] }, 'el1'),
-  ...setClear('PMOVSSET_EL0', 'PMOVSCLR_EL0', 'PMOVS', { role: 'overflow', controls: [EN, TPM] }),
-  PMSWINC_EL0: { levels: ['never', 'el0'], reset: 0n, role: 'counter', controls: [SW, TPM], ...needs },
-  PMSELR_EL0: el0({ reset: 'unknown', plain: 0x1fn, role: 'selector', controls: [ER, TPM], ...needs }),
+  ...setClear('PMCNTENSET_EL0', 'PMCNTENCLR_EL0', 'PMCNTEN', {
+    role: 'enable',
+    controls: [EN, ...fine('PMCNTEN'), TPM],
+  }),
+  ...setClear(
+    'PMINTENSET_EL1',
+    'PMINTENCLR_EL1',
+    'PMINTEN',
+    { role: 'interrupt', controls: [...fine('PMINTEN'), TPM] },
+    'el1',
+  ),
+  ...setClear('PMOVSSET_EL0', 'PMOVSCLR_EL0', 'PMOVS', { role: 'overflow', controls: [EN, ...fine('PMOVS'), TPM] }),
+  PMSWINC_EL0: {
+    levels: ['never', 'el0'],
+    reset: 0n,
+    role: 'counter',
+    controls: [SW, ...fine('PMSWINC_EL0'), TPM],
+    ...needs,
+  },
+  PMSELR_EL0: el0({
+    reset: 'unknown',
+    plain: 0x1fn,
+    role: 'global',
+    controls: [ER, ...fine('PMSELR_EL0'), TPM],
+    ...needs,
+  }),
   // PMSELR_EL0 is UNKNOWN after power-on: 30 in its loud pattern.
   PMXEVTYPER_EL0: el0({
     plain: 0xfc00_ffffn,
     of: 'PMEVTYPER30_EL0',
     role: 'selector',
-    controls: [EN, TPM, HPMN],
+    controls: [EN, ...fine('PMEVTYPERn_EL0'), TPM, HPMN],
     ...needs,
   }),
   PMXEVCNTR_EL0: el0({
     plain: ALL,
     of: 'PMEVCNTR30_EL0',
     role: 'counter',
-    controls: [ER_READ, ER_WRITE, TPM, HPMN],
+    controls: [ER_READ, ER_WRITE, ...fine('PMEVCNTRn_EL0'), TPM, HPMN],
     ...needs,
   }),
   ...each(31, (n) => [
     `PMEVCNTR${n}_EL0`,
-    el0({ reset: 'unknown', plain: ALL, role: 'counter', controls: [ER_READ, ER_WRITE, TPM, HPMN], ...needs }),
+    el0({
+      reset: 'unknown',
+      plain: ALL,
+      role: 'counter',
+      controls: [ER_READ, ER_WRITE, ...fine('PMEVCNTRn_EL0'), TPM, HPMN],
+      ...needs,
+    }),
   ]),
   // P U NSK NSU NSH M, and sixteen bits of event.
   ...each(31, (n) => [
     `PMEVTYPER${n}_EL0`,
-    el0({ reset: 'unknown', plain: 0xfc00_ffffn, role: 'selector', controls: [EN, TPM, HPMN], ...needs }),
+    el0({
+      reset: 'unknown',
+      plain: 0xfc00_ffffn,
+      role: 'selector',
+      controls: [EN, ...fine('PMEVTYPERn_EL0'), TPM, HPMN],
+      ...needs,
+    }),
   ]),
-  PMCCNTR_EL0: el0({ reset: 'unknown', plain: ALL, role: 'counter', controls: [CR, CR_WRITE, TPM], ...needs }),
-  PMCCFILTR_EL0: el0({ reset: 'unknown', plain: 0xfc00_0000n, role: 'selector', controls: [EN, TPM], ...needs }),
+  PMCCNTR_EL0: el0({
+    reset: 'unknown',
+    plain: ALL,
+    role: 'counter',
+    controls: [CR, CR_WRITE, ...fine('PMCCNTR_EL0'), TPM],
+    ...needs,
+  }),
+  PMCCFILTR_EL0: el0({
+    reset: 'unknown',
+    plain: 0xfc00_0000n,
+    role: 'selector',
+    controls: [EN, ...fine('PMCCFILTR_EL0'), TPM],
+    ...needs,
+  }),
   PMUSERENR_EL0: {
     levels: ['el0', 'el1'],
     reset: 'unknown',
     plain: 0xfn,
     role: 'user-access',
-    controls: [TPM],
+    controls: [...fine('PMUSERENR_EL0'), TPM],
     ...needs,
   },
   // SW_INCR, 6 to 0xA, 0xC to 0xF, CPU_CYCLES, MEM_ACCESS, INST_SPEC, CHAIN.
@@ -308,7 +372,7 @@ const pmu: Rows = {
     keeps: ALL,
     made: true,
     role: 'identity',
-    controls: [EN, TPM],
+    controls: [EN, ...fine('PMCEIDn_EL0'), TPM],
     ...needs,
   }),
   // BR_RETIRED, STALL_FRONTEND, STALL_BACKEND, STALL.
@@ -317,7 +381,7 @@ const pmu: Rows = {
     keeps: ALL,
     made: true,
     role: 'identity',
-    controls: [EN, TPM],
+    controls: [EN, ...fine('PMCEIDn_EL0'), TPM],
     ...needs,
   }),
   PMMIR_EL1: told('el1', {
@@ -325,11 +389,14 @@ const pmu: Rows = {
     keeps: 0xf_ffffn,
     made: true,
     role: 'identity',
-    controls: [TPM],
+    controls: [...fine('PMMIR_EL1'), TPM],
     needs: 'pmuv3p4',
   }),
   // HPMN resets to the number of event counters.
   MDCR_EL2: el2({ reset: 31n, plain: 0x482_0fffn }),
+  // The Performance Monitors' bits of the fine-grained traps.
+  HDFGRTR_EL2: el2({ reset: 0n, plain: 0x600_0000_004f_f000n, needs: 'fgt' }),
+  HDFGWTR_EL2: el2({ reset: 0n, plain: 0x200_0000_003f_f000n, needs: 'fgt' }),
 };
 
 const kernel = (register: string, bit: bigint, stops: Control['while'], more: Partial<Control> = {}): Control => ({
@@ -362,6 +429,16 @@ const controls: Readonly<Record<string, Control>> = {
   // D24.3.17. With HPMN 0 no event counter is the guest's.
   [TPM]: hypervisor('MDCR_EL2', 6),
   'MDCR_EL2.TPMCR': hypervisor('MDCR_EL2', 5),
+  ...Object.fromEntries(
+    Object.entries(FINE).flatMap(([name, { bit, el1: kernelOnly }]) =>
+      fine(name).map((control) => {
+        const [register = ''] = control.split('.');
+        const levels = kernelOnly === true ? ['el1'] : ['el0', 'el1'];
+        const stops = register === 'HDFGRTR_EL2' ? 'read' : 'write';
+        return [control, { ...hypervisor(register, bit, levels), stops } satisfies Control] as const;
+      }),
+    ),
+  ),
   [HPMN]: { register: 'MDCR_EL2', bits: 0x1fn, while: 'clear', levels: ['el0', 'el1'], to: 'hypervisor' },
   'MDCR_EL2.TDE': hypervisor('MDCR_EL2', 8),
   'MDCR_EL2.TDA': hypervisor('MDCR_EL2', 9),
@@ -536,6 +613,11 @@ export const manual: Manual = {
     passthrough: direct,
     switched: direct,
     emulated: trapped,
+    // This model has FEAT_FGT: selectors, what tells of the host's PMU, and the overflow status trap; all else is direct.
+    mediated: {
+      controls: ['PMEVTYPERn_EL0', 'PMCCFILTR_EL0', 'PMOVS', 'PMCEIDn_EL0', 'PMMIR_EL1'].flatMap(fine),
+      pmu: 'performed',
+    },
   },
   events,
   // PMCR_EL0.E starts the guest's counters, so it comes back last; enables come back behind what they enable.

@@ -1,7 +1,7 @@
 /** The level of PMUIRQ, by hand from Arm DDI 0487 D13.3 and D13.5.1. */
 import { describe, expect, it } from 'vitest';
-import { MDCR, PMCR } from './counters.ts';
 import { line, overflow } from './overflow.ts';
+import { MDCR, PMCR } from './registers/monitor.ts';
 import { Fake, type Options } from './testing/view.ts';
 
 const C = 1n << 31n;

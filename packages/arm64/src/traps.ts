@@ -6,6 +6,7 @@ import type { Access, Cause, Exception, Outcome, Trap, TrapGroup, Vcpu, View } f
 import { generic } from './address.ts';
 import { CYCLE, firstRange, implemented, reservedHpmn } from './counters.ts';
 import { debug } from './registers/debug.ts';
+import { fgtGroups } from './registers/fgt.ts';
 import { pmu } from './registers/pmu.ts';
 import type { Level } from './registers/row.ts';
 
@@ -43,6 +44,8 @@ const ER = 8n;
  */
 export function opened(view: View): boolean {
   const { el0 } = view.settings;
+  // A mediated guest's PMUSERENR_EL0 is the physical one.
+  if (view.policy === 'mediated') return false;
   return el0 === undefined ? view.policy === 'off' : el0 === 'open';
 }
 
@@ -77,6 +80,17 @@ function counterOf(view: View, access: Access): number {
   return access.address.index & 0x1f;
 }
 
+function beyondHpmn(view: View, access: Access): boolean {
+  const n = counterOf(view, access);
+  return n !== CYCLE && n >= firstRange(view);
+}
+
+/** Is HPMN = 0 to be refused? Where it would mean all, a mediated guest would get the counters that the host keeps for itself. */
+function dependsOnReserved(view: View): boolean {
+  const { hpmn0 } = view.cpu.settings;
+  return (hpmn0 === 'diagnostic' || (hpmn0 === 'all' && view.policy === 'mediated')) && reservedHpmn(view);
+}
+
 /** PMXEVTYPER_EL0 with SEL = 31 is PMCCFILTR_EL0. */
 const isCycleFilter = (access: Access, n: number): boolean => n === CYCLE && access.register === 'PMXEVTYPER_EL0';
 
@@ -89,18 +103,16 @@ const pairOf = (access: Access): number => (access.address.index >> 3) & 15;
 export const trapGroups: Readonly<Record<string, Group>> = {
   TPM: hypervisor('MDCR_EL2', 'TPM', 'MDCR_EL2.TPM, Arm DDI 0487 D24.3.17'),
   TPMCR: hypervisor('MDCR_EL2', 'TPMCR', 'MDCR_EL2.TPMCR, Arm DDI 0487 D24.3.17'),
+  ...fgtGroups,
   HPMN: {
-    when: (view, access) => {
-      const n = counterOf(view, access);
-      return n !== CYCLE && n >= firstRange(view);
-    },
+    when: beyondHpmn,
     on: 'both',
     at: BOTH,
     cause: 'sysreg',
     source: 'MDCR_EL2.HPMN: event counters from HPMN on are the hypervisor’s, Arm DDI 0487 D24.5.10',
   },
   HPMN_ZERO: {
-    when: (view) => view.cpu.settings.hpmn0 === 'diagnostic' && reservedHpmn(view),
+    when: dependsOnReserved,
     on: 'both',
     at: BOTH,
     cause: 'reserved-hpmn',
@@ -204,9 +216,6 @@ export function sysregSyndrome(bits: bigint): bigint {
   );
 }
 
-/** ISS of EC 0x07 for AArch64: CV set, COND 0b1110. */
-const FP_SYNDROME = 0x1e0_0000n;
-
 const isPmu = (name: string): boolean => Object.hasOwn(pmu, name);
 export const isDebug = (name: string): boolean => Object.hasOwn(debug, name);
 
@@ -215,6 +224,12 @@ export function sysregHandler(vcpu: Vcpu, trap: Trap): Outcome {
   const name = trap.access?.register ?? '';
   if (trap.group === 'HPMN') return undefinedHere('the counter is the hypervisor’s');
   if (vcpu.policy === 'off' && isPmu(name)) return undefinedHere('the guest has no PMU');
+  // A control in front of HPMN trapped it: HPMN has its say all the same.
+  if (trap.access !== undefined && vcpu.policy === 'mediated') {
+    const groups = pmu[name]?.traps ?? [];
+    if (groups.includes('HPMN_ZERO') && dependsOnReserved(vcpu)) return reservedHpmnHandler(vcpu, trap);
+    if (groups.includes('HPMN') && beyondHpmn(vcpu, trap.access)) return undefinedHere('the counter is the host’s');
+  }
   return { then: 'complete' };
 }
 
@@ -268,7 +283,7 @@ export const causes: Readonly<Record<string, Cause>> = {
   },
   'fp-access': {
     to: 'guest',
-    handler: () => ({ then: 'inject', exception: { kind: 'fp-access', syndrome: FP_SYNDROME } }),
+    handler: () => ({ then: 'inject', exception: { kind: 'fp-access' } }),
     means: 'FPCR or FPSR while CPACR_EL1.FPEN forbids it.',
   },
   undefined: {

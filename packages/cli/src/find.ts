@@ -29,20 +29,20 @@ export interface Found {
   conformance(): Promise<Conformance | undefined>;
 }
 
-type Module = Readonly<Record<string, unknown>>;
+export type Module = Readonly<Record<string, unknown>>;
 
-interface Manifest {
+export interface Manifest {
   readonly name?: unknown;
   readonly main?: unknown;
   readonly module?: unknown;
   readonly exports?: unknown;
-  readonly countervisor?: { readonly architecture?: unknown };
+  readonly countervisor?: { readonly architecture?: unknown; readonly extends?: unknown };
   readonly [kind: string]: unknown;
 }
 
 const DEPENDENCIES = ['dependencies', 'devDependencies', 'optionalDependencies', 'peerDependencies'] as const;
 
-function manifestOf(folder: string): Manifest | undefined {
+export function manifestOf(folder: string): Manifest | undefined {
   try {
     const value: unknown = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
     return typeof value === 'object' && value !== null ? (value as Manifest) : undefined;
@@ -81,7 +81,8 @@ function candidate(folder: string): Found | undefined {
   };
 }
 
-async function moduleOf(folder: string, manifest: Manifest, packageName: string): Promise<Module> {
+/** What importing this package gives. @throws UnsupportedError CV_ARCH_NOT_BUILT */
+export async function moduleOf(folder: string, manifest: Manifest, packageName: string): Promise<Module> {
   const entry = entryOf(manifest);
   const file = entry === undefined ? undefined : join(realpathSync(folder), entry);
   if (file === undefined || !existsSync(file)) {

@@ -16,6 +16,7 @@ export interface HostFile {
   readonly cpu?: string | undefined;
   readonly pcpus?: number | undefined;
   readonly personality?: string | undefined;
+  readonly options?: Readonly<Record<string, string>> | undefined;
   readonly policy?: PolicyName | undefined;
   readonly platform?: string | undefined;
   readonly slice?: number | undefined;
@@ -56,6 +57,10 @@ export const hostSchema: z.ZodType<HostFile> = z
       .regex(/^[a-z][a-z0-9-]*(?::(?:compat|strict))?$/, 'it is NAME, NAME:compat or NAME:strict')
       .optional()
       .describe("NAME[:compat|strict]: whose hypervisor's ways; `countervisor list personalities` names them."),
+    options: z
+      .record(z.string(), z.string())
+      .optional()
+      .describe('Options of the personality; `countervisor list personalities` names them.'),
     policy: z
       .enum(POLICIES)
       .optional()

@@ -1,5 +1,5 @@
 /** What there is, as rows: events, registers, CPU models, personalities, policies, the host. */
-import type { Arch, CpuModel } from '@countervisor/contract';
+import type { Arch, CpuModel, Personality } from '@countervisor/contract';
 import { COUNTER_SIGNALS, POLICY_TABLE, physinfo } from '@countervisor/core';
 import { GENERIC } from './input/events.ts';
 import type { Toolstack } from './plan.ts';
@@ -93,6 +93,11 @@ export function cpus(arch: Arch): List {
   return list(['CPU (* default)', 'FEATURES', 'SETTINGS', 'MEANING'], rows);
 }
 
+const options = (p: Personality): string =>
+  Object.entries(p.options ?? {})
+    .map(([name, o]) => `${name}=${o.values === 'text' ? '…' : o.values.join('|')} (${o.default || "''"})`)
+    .join(' ') || '-';
+
 export function personalities(arch: Arch): List {
   const rows = Object.entries(arch.personalities).map(([name, p], i): [Row, string[]] => [
     {
@@ -100,11 +105,23 @@ export function personalities(arch: Arch): List {
       default: i === 0,
       means: p.means,
       policies: [...p.policies],
+      options: Object.fromEntries(
+        Object.entries(p.options ?? {}).map(([option, o]) => [
+          option,
+          `${o.means} ${o.values === 'text' ? 'A text' : o.values.join(', ')}; default '${o.default}' (${o.source})`,
+        ]),
+      ),
       quirks: Object.fromEntries(p.quirks.map((quirk) => [quirk.name, `${quirk.means} (${quirk.source})`])),
     },
-    [i === 0 ? `${name} *` : name, p.policies.join(','), p.quirks.map((quirk) => quirk.name).join(',') || '-', p.means],
+    [
+      i === 0 ? `${name} *` : name,
+      p.policies.join(','),
+      options(p),
+      p.quirks.map((quirk) => quirk.name).join(',') || '-',
+      p.means,
+    ],
   ]);
-  return list(['PERSONALITY (* default)', 'POLICIES', 'QUIRKS OF COMPAT', 'MEANING'], rows);
+  return list(['PERSONALITY (* default)', 'POLICIES', 'OPTIONS (default)', 'QUIRKS OF COMPAT', 'MEANING'], rows);
 }
 
 export function policies(arch: Arch): List {

@@ -41,6 +41,8 @@ describe('usage errors exit with 2 and suggest', () => {
     ['run a.cfg --set counter=2', 'Did you mean counters?'],
     ['run a.cfg --set counters=9', 'a whole number from 1 to 4'],
     ['run a.cfg --set counters', '--set takes key=value'],
+    ['run a.cfg --option pebs', '--option takes key=value'],
+    ['run a.cfg --option pebs=pin', 'There is none to choose from'],
     ['run a.cfg --engine steper', "Did you mean 'stepper'?"],
     ['run a.cfg --arch templat', "Did you mean 'template'?"],
     ['list evnts', "Did you mean 'events'?"],

@@ -13,6 +13,7 @@ import {
 } from '@countervisor/core';
 import { chooseArchitecture } from './architecture.ts';
 import { InputError, UnsupportedError } from './exit.ts';
+import { withExtensions } from './extension.ts';
 import { type Host, readHost } from './host.ts';
 import { type GuestSource, type Image, readGuest } from './input/guest.ts';
 import type { Io } from './io.ts';
@@ -163,7 +164,11 @@ export interface Sources {
 /** The machine for guests that are read already. */
 export async function choose(io: Io, flags: SelectionFlags, sources: readonly GuestSource[]): Promise<Sources> {
   const host = readHost(io, flags.host);
-  const selected = select(await chooseArchitecture(io, flags, host, sources), flags, host);
+  const selected = select(
+    await withExtensions(io, flags, (asked) => chooseArchitecture(io, asked, host, sources)),
+    flags,
+    host,
+  );
   return { host, selected, toolstack: toolstackOf(selected, host) };
 }
 

@@ -21,6 +21,7 @@ const EXIT_HELP = `
 Exit codes: 0 ok; 1 a guest failed or an expectation was not met; 2 usage; 3 invalid input;
 4 a guest faulted; 5 unsupported; 130 interrupted.`;
 
+const EXTENSION = 'package or path that extends the architecture; repeatable, in order';
 const GUESTS = 'xl.cfg files or images, then key=value settings over those of the files';
 
 const MOST_JOBS = 256;
@@ -32,14 +33,16 @@ function selection(command: Command): Command {
   return command
     .option('--host <FILE>', 'host file: CPU, pCPUs, personality … (schemas/host.schema.json)')
     .option('--arch <NAME>', 'architecture; else that of the images')
+    .option('--extension <WHAT>', EXTENSION, collect)
     .option('--cpu <MODEL>', 'CPU model: MODEL[,+feature,-feature]')
     .option('--personality <NAME>', "hypervisor's ways: NAME[:compat|strict]")
+    .option('--option <KEY=VALUE>', 'option of the personality, such as pebs=pin; repeatable', collect)
     .option('--policy <NAME>', 'vPMU policy of domains with vpmu = 1: off, passthrough, switched, emulated, mediated')
     .option('--platform <NAME>', 'machine that guests see')
     .option('--pcpus <N>', 'physical CPUs', countOption('--pcpus', 1, MOST_PCPUS))
     .option('--slice <N>', 'instructions between two context switches', countOption('--slice', 1, LONGEST_SLICE))
     .option('--set <KEY=VALUE>', 'setting of the CPU model, such as hpmn0=all; repeatable', collect)
-    .option('--engine <NAME>', 'stepper or auto');
+    .option('--engine <NAME>', 'auto, translator or stepper: speed alone differs');
 }
 
 function guests(command: Command): Command {
@@ -130,6 +133,7 @@ export function program(io: Io, finish: (code: number) => void): Command {
 
   add('conformance', 'prove an architecture, suite by suite')
     .argument('<architecture>', 'its name, or the folder of its package')
+    .option('--extension <WHAT>', EXTENSION, collect)
     .option('-g, --group <NAME>', "a suite, or part of a check's name; repeatable", collect)
     .option('--strict', 'fail, too, where the architecture does not give the kit what a check needs')
     .option('-j, --jobs <N>', 'processes', countOption('--jobs', 1, MOST_JOBS))

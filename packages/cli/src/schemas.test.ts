@@ -27,6 +27,7 @@ describe('published schemas', () => {
       'cpu',
       'pcpus',
       'personality',
+      'options',
       'policy',
       'platform',
       'slice',

@@ -1,16 +1,37 @@
 /** From flags and the host file to the machine that is asked for. Flags win; whoever wrote the wrong word is told where. */
-import { type Arch, type Mode, type Personality, type Place, POLICIES, type PolicyName } from '@countervisor/contract';
-import { compile, cpuModel, didYouMean, fail, load, type MachineConfig, near } from '@countervisor/core';
-import { at, fromCommandLine, UnsupportedError, UsageError } from './exit.ts';
+import {
+  type Arch,
+  type Mode,
+  type Personality,
+  type PersonalityOptions,
+  type Place,
+  POLICIES,
+  type PolicyName,
+} from '@countervisor/contract';
+import {
+  chosenOptions,
+  compile,
+  cpuModel,
+  didYouMean,
+  type EngineName,
+  fail,
+  load,
+  type MachineConfig,
+  near,
+} from '@countervisor/core';
+import { at, fromCommandLine, UsageError } from './exit.ts';
 import { type Host, partPersonality } from './host.ts';
 
 /** The selection flags that every command with a guest takes. */
 export interface SelectionFlags {
   readonly host?: string;
   readonly arch?: string;
+  /** Packages or paths that extend it, in order. */
+  readonly extension?: readonly string[];
   readonly cpu?: string;
   readonly policy?: string;
   readonly personality?: string;
+  readonly option?: readonly string[];
   readonly platform?: string;
   readonly engine?: string;
   readonly slice?: number;
@@ -24,6 +45,8 @@ export interface Selected {
   readonly machine: MachineConfig;
   readonly personality: Personality;
   readonly mode: Mode;
+  /** Each option of the personality with its value. */
+  readonly options: PersonalityOptions;
   /** In place of the personality's choice, for domains with a vPMU. */
   readonly policy: PolicyName | undefined;
 }
@@ -35,21 +58,15 @@ function blame<T>(flag: unknown, host: Host, path: readonly string[], body: () =
   return at(place, body);
 }
 
-const ENGINES = ['stepper', 'auto', 'translator'] as const;
+const ENGINES = ['auto', 'translator', 'stepper'] as const;
 
-export function checkEngine(engine: string | undefined): void {
-  if (engine === undefined || engine === 'auto' || engine === 'stepper') return;
-  if (engine === 'translator') {
-    throw new UnsupportedError(
-      'CV_ENGINE',
-      'The translator is not built yet.',
-      'Leave --engine out, or write --engine stepper: it gives the same results.',
-    );
-  }
+/** The engine's name, checked. */
+export function checkEngine(engine: string | undefined): EngineName | undefined {
+  if (engine === undefined || (ENGINES as readonly string[]).includes(engine)) return engine as EngineName | undefined;
   throw new UsageError(
     'CV_USAGE',
     `There is no engine '${engine}'.`,
-    didYouMean(engine, ENGINES, 'Engines: stepper, auto.'),
+    didYouMean(engine, ENGINES, 'Engines: auto, translator, stepper; all give the same results.'),
   );
 }
 
@@ -62,19 +79,22 @@ function policyOf(text: string | undefined): PolicyName | undefined {
   );
 }
 
+/** A pair key=value; the table has the keys that there are. */
+function keyAndValue(flag: string, pair: string, table: object): readonly [key: string, value: string] {
+  const split = pair.indexOf('=');
+  if (split >= 1) return [pair.slice(0, split), pair.slice(split + 1)];
+  throw new UsageError(
+    'CV_USAGE',
+    `${flag} takes key=value, and '${pair}' is none.`,
+    `Keys: ${Object.keys(table).join(', ') || 'none'}.`,
+  );
+}
+
 /** key=value pairs of --set, as the CPU's settings rows want them: numbers where they are numbers. */
 function settingsOf(arch: Arch, pairs: readonly string[]): Record<string, string | number> {
   const settings = new Map<string, string | number>();
   for (const pair of pairs) {
-    const split = pair.indexOf('=');
-    if (split < 1)
-      throw new UsageError(
-        'CV_USAGE',
-        `--set takes key=value, and '${pair}' is none.`,
-        `Settings: ${Object.keys(arch.settings).join(', ') || 'none'}.`,
-      );
-    const name = pair.slice(0, split);
-    const value = pair.slice(split + 1);
+    const [name, value] = keyAndValue('--set', pair, arch.settings);
     const row = Object.hasOwn(arch.settings, name) ? arch.settings[name] : undefined;
     const numeric = row !== undefined && !Array.isArray(row.values) && /^[0-9]{1,15}$/.test(value);
     settings.set(name, numeric ? Number(value) : value);
@@ -123,7 +143,7 @@ function present<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], 
   };
 }
 
-/** @throws UsageError for flags, CountervisorError with a place for the host file, UnsupportedError for what is not offered */
+/** @throws UsageError for flags, CountervisorError with a place for the host file */
 export function select(plugin: Arch, flags: SelectionFlags, host: Host): Selected {
   const { file } = host;
   checkEngine(flags.engine);
@@ -131,6 +151,13 @@ export function select(plugin: Arch, flags: SelectionFlags, host: Host): Selecte
   const { personality, mode } = blame(flags.personality, host, ['personality'], () =>
     personalityOf(arch, flags.personality ?? file.personality),
   );
+  for (const [name, value] of Object.entries(file.options ?? {})) {
+    blame(undefined, host, ['options', name], () => chosenOptions(personality, { [name]: value }));
+  }
+  const asked = Object.fromEntries(
+    (flags.option ?? []).map((pair) => keyAndValue('--option', pair, personality.options ?? {})),
+  );
+  const options = fromCommandLine(() => chosenOptions(personality, { ...file.options, ...asked }));
   const policy = policyOf(flags.policy ?? file.policy);
   if (policy !== undefined && !(personality.policies.includes(policy) && arch.offers.policies.includes(policy))) {
     const offered = personality.policies.filter((p) => arch.offers.policies.includes(p));
@@ -158,6 +185,7 @@ export function select(plugin: Arch, flags: SelectionFlags, host: Host): Selecte
     pcpus: flags.pcpus ?? file.pcpus,
     personality: personality.name,
     mode,
+    options,
     platform: flags.platform ?? file.platform,
     time: file.time,
     slice: flags.slice ?? file.slice,
@@ -170,6 +198,7 @@ export function select(plugin: Arch, flags: SelectionFlags, host: Host): Selecte
         switch: hypervisor.switch && present(hypervisor.switch),
       }),
     unmodelled: file.unmodelled,
+    engine: checkEngine(flags.engine),
   }) as MachineConfig;
-  return { arch, machine, personality, mode, policy };
+  return { arch, machine, personality, mode, options, policy };
 }

@@ -1,23 +1,10 @@
 /** Events of a machine as trace lines, as data and as text. Every line names the rule that decided. */
-import { type Machine, POLICY_TABLE } from '@countervisor/core';
+import type { Machine } from '@countervisor/core';
 import { count, hex } from './print/number.ts';
 import { visible } from './print/text.ts';
 import type { TraceKind, TraceLine } from './schemas/trace.ts';
 
 type Data = Exclude<TraceLine, { type: 'trace' }>;
-
-const ON_SWITCH = {
-  leave: 'the PMU registers stay as the one before left them',
-  carry: 'the PMU registers are saved and restored',
-  virtual: 'its PMU registers never are on the pCPU',
-} as const;
-
-/** What the policy of the vCPU that comes does on a switch. */
-function switchRule(machine: Machine, to: string): string {
-  const domain = machine.domains.find((d) => d.name === to || to.startsWith(`${d.name}/`));
-  if (domain === undefined) return 'nobody runs';
-  return `policy ${domain.policyName}: ${ON_SWITCH[POLICY_TABLE[domain.policyName].onSwitch]}`;
-}
 
 /** Tells `line` everything of these kinds. Returns the way to stop. */
 export function tracing(machine: Machine, kinds: ReadonlySet<TraceKind>, line: (line: Data) => void): () => void {
@@ -71,7 +58,7 @@ export function tracing(machine: Machine, kinds: ReadonlySet<TraceKind>, line: (
           to: e.to,
           icount: count(e.icount),
           steps: [...e.steps],
-          rule: switchRule(machine, e.to),
+          rule: e.rule,
         }),
       ),
     );
@@ -88,7 +75,7 @@ export function tracing(machine: Machine, kinds: ReadonlySet<TraceKind>, line: (
           bank: e.bank,
           counter: e.counter,
           line: e.line,
-          rule: `counting rule 6a: ${e.counter} wrapped at this boundary; the interrupt line is ${e.line ? 'up' : 'down'}`,
+          rule: e.rule,
         }),
       ),
     );
@@ -103,7 +90,7 @@ export function tracing(machine: Machine, kinds: ReadonlySet<TraceKind>, line: (
           pc: hex(e.pc),
           icount: count(e.icount),
           exception: e.exception,
-          rule: 'pending, enabled and not masked: the highest priority that the vCPU accepts at this boundary',
+          rule: e.rule,
         }),
       ),
     );
@@ -120,7 +107,22 @@ export function tracing(machine: Machine, kinds: ReadonlySet<TraceKind>, line: (
           level: e.level,
           exception: e.exception,
           address: e.address === undefined ? null : hex(e.address),
-          rule: `taken from ${e.level}; counting rule 5: filtered by the level left`,
+          rule: e.rule,
+        }),
+      ),
+    );
+  }
+  if (kinds.has('note')) {
+    off.push(
+      events.on('note', (e) =>
+        line({
+          type: 'note',
+          domain: e.domain,
+          vcpu: e.vcpu,
+          pc: hex(e.pc),
+          icount: count(e.icount),
+          what: e.what,
+          rule: e.rule,
         }),
       ),
     );
@@ -142,6 +144,8 @@ function what(line: Data): string {
       return `${line.counter} of the ${line.bank}`;
     case 'irq':
       return line.exception;
+    case 'note':
+      return line.what;
     case 'exception':
       return `${line.level} ${line.exception}${line.address === null ? '' : ` at ${line.address}`}`;
   }

@@ -1,5 +1,6 @@
 /** The plugin: everything an architecture tells the hypervisor. */
 import type { CpuFeature, CpuRow, CpuSetting } from './cpu.ts';
+import type { Extension } from './extend.ts';
 import type { Hypercalls } from './hypercall.ts';
 import type { Isa } from './isa.ts';
 import type { None } from './none.ts';
@@ -53,6 +54,8 @@ export interface Arch<
   readonly personalities: Readonly<Record<string, Personality<NoInfer<R>>>>;
   /** Its half of domain creation; without one, a domain's configuration has the common keys and checks alone. */
   readonly toolstack?: ToolstackHalf;
+  /** Those it is composed with, in order. Whoever composes writes this; an architecture does not. */
+  readonly extensions?: readonly Extension[];
 }
 
 /** Identity at run time, inference at compile time: a misspelt register is a red line in the editor. */

@@ -20,6 +20,14 @@ export type { CpuFeature, CpuModel, CpuRow, CpuSetting } from './cpu.ts';
 export type * from './devicetree.ts';
 export { ELF_MACHINES, elfMachine } from './elf.ts';
 export * from './error.ts';
+export {
+  type CpuAddition,
+  defineExtension,
+  type Extension,
+  type ExtensionConformance,
+  type Placed,
+  type SwitchAddition,
+} from './extend.ts';
 export { family } from './family.ts';
 export type { HypercallConvention, HypercallService, Hypercalls } from './hypercall.ts';
 export type {
@@ -45,10 +53,18 @@ export {
   type PureOpName,
   type Width,
 } from './op.ts';
-export type { Mode, Personality, Quirk } from './personality.ts';
+export type { Mode, Personality, PersonalityOption, PersonalityOptions, Quirk } from './personality.ts';
 export type { BootFacts, Device, DeviceState, Images, Platform } from './platform.ts';
 export { type Counter, type Pmu, type PmuEvent, SIGNALS, type Signal } from './pmu.ts';
-export { type Demand, type Enforce, POLICIES, type PolicyName, type SwitchPlan, type Writes } from './policy.ts';
+export {
+  type Demand,
+  type Enforce,
+  POLICIES,
+  type PolicyName,
+  type SwitchHooks,
+  type SwitchPlan,
+  type Writes,
+} from './policy.ts';
 export type { Program, ProgramName, Programs } from './program.ts';
 export type { Field, FieldWrite, PmuRole, Refusal, Register } from './register.ts';
 export type { Branch, Counted, Retired, Sampling } from './sampling.ts';

@@ -15,6 +15,9 @@ export type Signal =
   | 'return'
   | 'exception'
   | 'exception-return'
+  | 'cache-reference'
+  | 'cache-miss'
+  | 'branch-miss'
   | 'stall-frontend'
   | 'stall-backend'
   | 'increment'
@@ -35,6 +38,9 @@ export const SIGNALS: Readonly<Record<Signal, string>> = {
   return: 'A procedure return retired.',
   exception: 'An exception was taken; counted at the level it was taken from.',
   'exception-return': 'A return from an exception retired; counted at the level it left.',
+  'cache-reference': 'An access reached the last level of caches, by the published model of those that have one.',
+  'cache-miss': 'It was not there.',
+  'branch-miss': 'A branch was mispredicted, by the published model of those that have one.',
   'stall-frontend': 'A cycle lost fetching, by the cost table.',
   'stall-backend': 'A cycle beyond the first of its instruction, by the cost table.',
   increment: 'Software wrote the increment register; core sends it to the counters named.',

@@ -12,7 +12,15 @@ export type Writes<Name extends string = string> = readonly (readonly [register:
 /** What a policy asks for each role. */
 export type Demand = Readonly<Record<PmuRole, 'direct' | 'trap' | 'absent'>>;
 
-export interface SwitchPlan<Name extends string = string> {
+/** What no register holds, done on a switch. */
+export interface SwitchHooks {
+  /** The vCPU leaves: its registers are saved, and the bank is still its own. */
+  contextSwitchFrom?(vcpu: Vcpu): void;
+  /** The vCPU has come: its registers are restored. */
+  contextSwitchTo?(vcpu: Vcpu): void;
+}
+
+export interface SwitchPlan<Name extends string = string> extends SwitchHooks {
   /**
    * Every register a `carry` moves between the physical CPU and a vCPU, in the order in which they are read on the way out; the way in is the
    * mirror image. Controls that start counters come first, so that they are saved before `freeze` and written last.
@@ -28,9 +36,6 @@ export interface SwitchPlan<Name extends string = string> {
    * untouched. 0: the whole register stays. Default: all bits travel.
    */
   travels?(register: Name, policy: PolicyName, cpu: CpuModel): bigint;
-  /** Hooks for what no register holds. */
-  contextSwitchFrom?(vcpu: Vcpu): void;
-  contextSwitchTo?(vcpu: Vcpu): void;
 }
 
 /** Control-register writes that make the hardware do what the policy demands for this vCPU. */

@@ -36,6 +36,10 @@ export interface Vcpu<Name extends string = string> extends View<Name> {
   count(counter: Name, amount: number): void;
   /** Counts a signal at the present level. */
   emit(signal: string): void;
+  /** For the trace: what the modelled hardware or hypervisor did that no access and no trap shows. `rule`: the quirk's name, or the manual's section. */
+  note(what: string, rule: string): void;
+  /** For the user, once for each sentence: a code, the sentence about this guest, and the remedy. */
+  warn(code: string, message: string, remedy: string): void;
   /** Byte to the domain's console. */
   console(byte: number): void;
   /** Ask of the toolstack and of other vCPUs of the same domain. */

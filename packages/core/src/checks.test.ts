@@ -1,5 +1,5 @@
 /** What a machine and a domain cannot be asked for. */
-import type { Arch } from '@countervisor/contract';
+import type { Arch, Personality } from '@countervisor/contract';
 import { template } from '@countervisor/template';
 import { describe, expect, it } from 'vitest';
 import type { DomainConfig } from './domain.ts';
@@ -50,6 +50,38 @@ describe('a machine', () => {
       said = (error as { format(): string }).format();
     }
     expect(said).toBe(`${code}  ${message}`);
+  });
+
+  it('passes the options of its personality on, each with its value', () => {
+    const asked: unknown[] = [];
+    const plain = arch.personalities.plain as Personality;
+    const options: NonNullable<Personality['options']> = {
+      pin: { means: 'How.', values: ['off', 'on'], default: 'off', source: 'here' },
+      boot: {
+        means: 'A line.',
+        values: 'text',
+        default: '',
+        problem: (text) => (text.includes(' ') ? 'a text without spaces' : undefined),
+        source: 'here',
+      },
+    };
+    const settings: Personality['settings'] = (_mode, _vpmu, given) => {
+      asked.push(given);
+      return given;
+    };
+    const own = { ...arch, personalities: { plain: { ...plain, options, settings } } } as unknown as Arch;
+    const made = new Machine({ arch: own, options: { boot: 'ipc,bts' } });
+    expect(made.options).toEqual({ pin: 'off', boot: 'ipc,bts' });
+    expect(made.addDomain(one).settings).toMatchObject({ pin: 'off', boot: 'ipc,bts' });
+    // Twice for each mode when it was loaded, with the defaults.
+    expect(asked).toContainEqual({ pin: 'off', boot: '' });
+    for (const [given, message] of [
+      [{ pni: 'on' }, 'plain names the option pni, which does not exist.'],
+      [{ pin: 'maybe' }, 'the option pin of plain cannot be maybe.'],
+      [{ boot: 'a b' }, 'the option boot of plain cannot be a b.'],
+    ] as const) {
+      expect(() => new Machine({ arch: own, options: given as Record<string, string> })).toThrow(message);
+    }
   });
 
   it('without anything said has one physical CPU and the first personality', () => {
@@ -108,6 +140,14 @@ describe('a domain', () => {
       "template asks for the policy 'mediated', which is not offered.",
     );
     expect(machine({ arch: few }).addDomain(one).policyName).toBe('emulated');
+  });
+
+  it('of a policy that the hypervisor it is to run under does not know', () => {
+    const plain = { ...arch.personalities.plain, policies: ['off', 'emulated'] };
+    const few = { ...arch, personalities: { plain } } as unknown as Arch;
+    expect(() => machine({ arch: few }).addDomain({ ...one, policy: 'mediated' })).toThrow(
+      "plain asks for the policy 'mediated', which is not offered.",
+    );
   });
 
   it('is found by its name, or not', () => {

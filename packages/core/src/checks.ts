@@ -1,4 +1,5 @@
 /** What a machine and a domain are asked for, looked at before anything is made: a slice of 0 would run for ever, a pin to nowhere never. */
+import type { Personality, PersonalityOptions } from '@countervisor/contract';
 import type { DomainConfig } from './domain.ts';
 import type { Machine, MachineConfig } from './machine.ts';
 import { PAGE } from './memory/layout.ts';
@@ -34,6 +35,27 @@ export function checkMachine(config: MachineConfig): void {
     whole(`costs.${name}.backend`, cost.backend, 0, 1_000_000);
     whole(`costs.${name}.frontend`, cost.frontend, 0, 1_000_000);
   }
+}
+
+/**
+ * Each option of the personality with its value.
+ * @throws CV_VALUE, CV_UNKNOWN_NAME
+ */
+export function chosenOptions(personality: Personality, asked: PersonalityOptions = {}): PersonalityOptions {
+  const { options = {}, name: who } = personality;
+  const known = Object.keys(options);
+  for (const [name, value] of Object.entries(asked)) {
+    const option = Object.hasOwn(options, name) ? options[name] : undefined;
+    if (option === undefined) {
+      throw fail('CV_UNKNOWN_NAME', { where: who, kind: 'option', name, near: near(name, known), known });
+    }
+    const { values } = option;
+    const problem = option.problem?.(value);
+    if (values === 'text' ? problem === undefined : values.includes(value)) continue;
+    const allowed = values === 'text' ? (problem as string) : values.join(', ');
+    throw fail('CV_VALUE', { where: `the option ${name} of ${who}`, value, allowed });
+  }
+  return Object.fromEntries(Object.entries(options).map(([name, row]) => [name, asked[name] ?? row.default]));
 }
 
 /** @throws CV_VALUE */

@@ -10,6 +10,7 @@ import type {
 } from '@countervisor/contract';
 import { access } from './access/access.ts';
 import { ATTENTION, Engine } from './engine/engine.ts';
+import { Translator } from './engine/translator.ts';
 import { Handle } from './handle.ts';
 import type { CompiledArch } from './load/compile.ts';
 import type { Machine } from './machine.ts';
@@ -48,6 +49,11 @@ export interface Ending {
 /** A domain's output is bounded; what is beyond is counted, and said. */
 export const CONSOLE_LIMIT: number = 16 * 1024 * 1024;
 
+const copied = (state: DeviceState): DeviceState =>
+  Object.fromEntries(
+    Object.entries(state).map(([key, value]) => [key, Array.isArray(value) ? [...value] : value]),
+  ) as DeviceState;
+
 /** Reports of one domain that are not the same. */
 const MOST_DIAGNOSED = 200;
 
@@ -63,6 +69,8 @@ export class Domain {
   readonly memory: DomainMemory;
   readonly physical: PhysicalMemory;
   readonly engine: Engine<VcpuRuntime>;
+  /** Absent where the stepper does everything. */
+  readonly translator: Translator | undefined;
   readonly vcpus: readonly VcpuRuntime[];
   readonly handlers: Readonly<Record<string, TrapHandler>>;
   readonly services: Readonly<Record<string, HypercallService>>;
@@ -84,18 +92,18 @@ export class Domain {
   readonly #diagnosed = new Set<string>();
 
   constructor(machine: Machine, config: DomainConfig) {
-    const { arch, personality, mode } = machine;
+    const { arch, personality, mode, options } = machine;
     this.machine = machine;
     this.arch = arch;
     this.name = config.name;
     this.platform = machine.platform(config.platform);
     this.vpmu = config.vpmu;
-    this.policyName = machine.offered(config.policy ?? personality.policy(mode, config.vpmu));
+    this.policyName = machine.offered(config.policy ?? personality.policy(mode, config.vpmu, options));
     this.policy = POLICY_TABLE[this.policyName];
-    this.settings = { ...personality.settings(mode, config.vpmu), ...config.settings };
-    this.handlers = personality.handlers(mode);
+    this.settings = { ...personality.settings(mode, config.vpmu, options), ...config.settings };
+    this.handlers = personality.handlers(mode, options);
     this.services = personality.services ?? {};
-    this.pmuInterrupt = personality.interrupt(mode, config.vpmu);
+    this.pmuInterrupt = personality.interrupt(mode, config.vpmu, options);
     this.memory = new DomainMemory(layout(arch, config.vcpus, machine.pcpus.length, config.memory), [
       { base: this.platform.ram.base, bytes: config.memory },
     ]);
@@ -104,6 +112,7 @@ export class Domain {
       write: (physical, size, value) => this.writeMemory(physical, size, value),
     };
     this.engine = new Engine(arch, this.memory, machine.classes, doors(this, access));
+    this.translator = machine.engine === 'stepper' ? undefined : new Translator(this.engine as unknown as Engine);
     const physicalHome = this.policy.home === 'pcpu';
     this.vcpus = Array.from(
       { length: config.vcpus },
@@ -143,6 +152,7 @@ export class Domain {
 
   /** Pauses the domain before it executes the instruction at this virtual address, once. */
   stopAt(pc: bigint): void {
+    this.machine.events.refuse('Domain.stopAt');
     const { engine } = this;
     engine.stop = {
       pc,
@@ -170,14 +180,17 @@ export class Domain {
     const states = this.#devices.get(name);
     const state = states?.[states.length === 1 ? 0 : vcpu];
     if (state === undefined) throw new Error(`the platform ${this.platform.name} has no device ${name}`);
-    return state;
+    // An observer gets what a device holds, not where it holds it.
+    return this.machine.events.telling === undefined ? state : copied(state);
   }
 
   devices(): ReadonlyMap<string, DeviceState[]> {
-    return this.#devices;
+    if (this.machine.events.telling === undefined) return this.#devices;
+    return new Map([...this.#devices].map(([name, states]) => [name, states.map(copied)]));
   }
 
   setDevices(states: Readonly<Record<string, DeviceState[]>>): void {
+    this.machine.events.refuse('Domain.setDevices');
     for (const [name, state] of Object.entries(states)) this.#devices.set(name, state);
   }
 
@@ -199,6 +212,7 @@ export class Domain {
 
   /** Stores to guest memory from outside the guest: decoded code notices. */
   writeMemory(physical: bigint, size: 1 | 2 | 4 | 8, value: bigint): boolean {
+    this.machine.events.refuse('Domain.writeMemory');
     if (!this.memory.write(physical, size, value)) return false;
     const at = this.memory.host(physical);
     this.engine.touch(at);
@@ -207,6 +221,7 @@ export class Domain {
   }
 
   print(byte: number): void {
+    this.machine.events.refuse('Domain.print');
     if (this.#printed >= CONSOLE_LIMIT) {
       this.#dropped++;
       return;
@@ -235,6 +250,7 @@ export class Domain {
   }
 
   setConsole(bytes: Uint8Array, dropped: number): void {
+    this.machine.events.refuse('Domain.setConsole');
     this.#console = new Uint8Array(Math.max(256, bytes.length));
     this.#console.set(bytes);
     this.#printed = bytes.length;
@@ -242,6 +258,7 @@ export class Domain {
   }
 
   end(reason: string, status: number): void {
+    this.machine.events.refuse('Domain.end');
     if (this.ended !== undefined) return;
     this.ended = { reason, status };
     for (const v of this.vcpus) {

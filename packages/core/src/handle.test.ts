@@ -142,6 +142,23 @@ describe('what a vCPU may be told', () => {
     expect(g.all('PMC0', 'R6')).toEqual([1n, 1n]);
   });
 
+  it('what nothing else shows, for the trace; and what the user must know, once', () => {
+    const arch = calling((vcpu) => {
+      vcpu.note('a page was pinned', 'pin-17');
+      vcpu.warn('CV_BAD', 'it counts unasked', 'Ask first.');
+    });
+    const g = guest([nop(), ...call, ...call], { arch });
+    const notes: unknown[] = [];
+    g.machine.events.on('note', ({ domain, what, rule, icount }) => notes.push([domain, what, rule, icount]));
+    g.run();
+    // One nop and the movi before each call.
+    expect(notes).toEqual([
+      ['a', 'a page was pinned', 'pin-17', 2],
+      ['a', 'a page was pinned', 'pin-17', 4],
+    ]);
+    expect(g.said).toEqual(['CV_BAD a: it counts unasked']);
+  });
+
   it('that counting depends on something that no row names', () => {
     let on = false;
     const base = counters((c) => ({ counting: (view, level) => on && (c as Counter).counting(view, level) }));

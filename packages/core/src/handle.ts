@@ -129,6 +129,7 @@ export class Handle implements Vcpu {
   /** Raw write: counts are brought up to date first (counting rule 4), and a written counter does not count this instruction (rule 3). */
   put(register: CompiledRegister, value: bigint): void {
     const { machine } = this.v.domain;
+    machine.events.refuse('Vcpu.set');
     const { role } = register.row;
     const pmu = role !== undefined && role !== 'identity';
     if (pmu || (register.affects & (PMU | AFFECTS.level)) !== 0 || register.home === 'pcpu') machine.sync(this.v);
@@ -150,12 +151,14 @@ export class Handle implements Vcpu {
   }
 
   changed(what: Affects): void {
+    this.v.domain.machine.events.refuse('Vcpu.changed');
     this.v.domain.machine.attend(this.v, AFFECTS[what]);
     // Translations are the domain's: a broadcast invalidation reaches every sibling's set.
     if (what === 'translation') this.v.domain.engine.flush();
   }
 
   count(name: string, amount: number): void {
+    this.v.domain.machine.events.refuse('Vcpu.count');
     const register = this.register(name);
     const counter = this.v.domain.arch.counters.find((c) => c.value === register);
     if (counter === undefined) {
@@ -172,7 +175,27 @@ export class Handle implements Vcpu {
   }
 
   emit(signal: string): void {
+    this.v.domain.machine.events.refuse('Vcpu.emit');
     this.v.domain.engine.emit(SIGNAL_INDEX[signal as Signal], 1);
+  }
+
+  note(what: string, rule: string): void {
+    const { v } = this;
+    const { events } = v.domain.machine;
+    if (!events.wanted('note')) return;
+    const { name } = v.domain;
+    events.tell('note', {
+      domain: name,
+      vcpu: v.index,
+      pc: v.domain.pc(v),
+      what,
+      icount: v.domain.machine.icount(v),
+      rule,
+    });
+  }
+
+  warn(code: string, message: string, remedy: string): void {
+    this.v.domain.diagnose(code, `${this.v.domain.name}: ${message}`, remedy);
   }
 
   console(byte: number): void {

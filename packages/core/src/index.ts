@@ -4,6 +4,7 @@ export { isElf, readElf } from './boot/elf.ts';
 export { loadElf } from './boot/elf-load.ts';
 export { loadFlat } from './boot/flat.ts';
 export type { LoadedImage } from './boot/image.ts';
+export { chosenOptions } from './checks.ts';
 export { CONSOLE_LIMIT, Domain, type DomainConfig, type Ending } from './domain.ts';
 export { Handle } from './handle.ts';
 export {
@@ -15,14 +16,16 @@ export {
   compile,
 } from './load/compile.ts';
 export { cpuModel } from './load/cpu.ts';
+export { extendArch } from './load/extend.ts';
 export { load } from './load/load.ts';
 export { CAPABILITIES } from './load/negotiate.ts';
+export { calledWith, ownerOf } from './load/owner.ts';
 export { PluginRefused } from './load/validate.ts';
-export { Machine, type MachineConfig, type Work } from './machine.ts';
+export { type EngineName, Machine, type MachineConfig, type Work } from './machine.ts';
 export { COUNTER_SIGNALS, Observer } from './pmu/observe.ts';
-export { POLICY_TABLE, type Policy } from './policy/table.ts';
+export { ON_SWITCH, POLICY_TABLE, type Policy } from './policy/table.ts';
 export { ERRORS, type ErrorCode, fail } from './report/errors.ts';
-export { type EventMap, type EventName, Events } from './report/events.ts';
+export { EVENTS, type EventMap, type EventName, Events, type Filter, type Listener } from './report/events.ts';
 export { didYouMean, near } from './report/near.ts';
 export { type CounterReport, type DomainReport, summaries, summary } from './report/summary.ts';
 export { type DomainState, type MachineState, restore, state, type VcpuState } from './snapshot/state.ts';

@@ -5,13 +5,14 @@ import {
   isNone,
   type Mode,
   type Personality,
+  type PersonalityOptions,
   type Platform,
   type PolicyName,
   type Sampling,
   type Writes,
 } from '@countervisor/contract';
 import { withFixedBits } from './access/legalize.ts';
-import { checkDomain, checkMachine } from './checks.ts';
+import { checkDomain, checkMachine, chosenOptions } from './checks.ts';
 import { Domain, type DomainConfig } from './domain.ts';
 import { ATTENTION } from './engine/engine.ts';
 import type { Handle } from './handle.ts';
@@ -43,6 +44,8 @@ export interface MachineConfig {
   readonly pcpus?: number;
   readonly personality?: string;
   readonly mode?: Mode;
+  /** Options of the personality, by name. */
+  readonly options?: PersonalityOptions;
   readonly platform?: string;
   /** `virtual`: each domain's clock advances with its own cycles; `machine`: with the physical CPU's (counting rule 11). */
   readonly time?: 'virtual' | 'machine';
@@ -52,10 +55,28 @@ export interface MachineConfig {
   readonly quantum?: number;
   readonly costs?: Readonly<Record<string, { readonly backend?: number; readonly frontend?: number }>>;
   readonly hypervisor?: { readonly trap?: Partial<Work>; readonly switch?: Partial<Work> };
+  /** What executes guests. `auto`, the default: the translator, where WebAssembly can be compiled. All count the same. */
+  readonly engine?: EngineName;
   /** What a guest gets that touches an unmodelled device register. */
   readonly unmodelled?: 'fault' | 'ignore';
   /** Named capabilities granted to the architecture. */
   readonly grants?: readonly string[];
+}
+
+/** The back ends, and the choice between them. */
+export type EngineName = 'stepper' | 'translator' | 'auto';
+
+/** The smallest module there is: a host that refuses it compiles nothing at run time. */
+const EMPTY = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+
+function chosenEngine(name: EngineName): 'stepper' | 'translator' {
+  if (name !== 'auto') return name;
+  try {
+    new WebAssembly.Module(EMPTY);
+    return 'translator';
+  } catch {
+    return 'stepper';
+  }
 }
 
 function compiled(config: MachineConfig): CompiledArch {
@@ -75,24 +96,32 @@ export class Machine {
   readonly arch: CompiledArch;
   readonly personality: Personality;
   readonly mode: Mode;
+  /** Every option of the personality: as asked for, or its default. */
+  readonly options: PersonalityOptions;
   readonly time: 'virtual' | 'machine';
   readonly slice: number;
   readonly quantum: number;
   readonly unmodelled: 'fault' | 'ignore';
+  readonly engine: 'stepper' | 'translator';
   readonly classes: SignalClasses;
   readonly work: { readonly trap: Work; readonly switch: Work };
   readonly pcpus: readonly Pcpu[];
   readonly domains: Domain[] = [];
-  readonly events: Events = new Events();
+  readonly events: Events;
   readonly #platform: string;
   readonly sampling: Sampling | undefined;
   /** The vCPU whose instructions execute right now. */
   running: VcpuRuntime | undefined;
   readonly #signals = new Float64Array(SIGNAL_NAMES.length);
   #folding = false;
+  /** Why the exception that is at hand would be taken. */
+  #because: { readonly exception: Exception; readonly rule: string } | undefined;
 
   constructor(config: MachineConfig) {
     this.arch = config.compiled ?? compiled(config);
+    const registers = [...this.arch.byName.keys()];
+    const { causes, levels } = this.arch;
+    this.events = new Events({ register: registers, counter: registers, cause: [...causes.keys()], level: levels });
     checkMachine(config);
     const name = config.personality ?? (Object.keys(config.arch.personalities)[0] as string);
     const personality = config.arch.personalities[name];
@@ -102,10 +131,12 @@ export class Machine {
     }
     this.personality = personality;
     this.mode = config.mode ?? 'compat';
+    this.options = chosenOptions(personality, config.options);
     this.time = config.time ?? 'virtual';
     this.slice = config.slice ?? 10_000;
     this.quantum = config.quantum ?? 1000;
     this.unmodelled = config.unmodelled ?? 'fault';
+    this.engine = chosenEngine(config.engine ?? 'auto');
     const { sampling } = this.arch.arch;
     this.sampling = isNone(sampling) ? undefined : sampling;
     this.#platform = config.platform ?? config.arch.defaultPlatform;
@@ -148,6 +179,7 @@ export class Machine {
   }
 
   addDomain(config: DomainConfig): Domain {
+    this.events.refuse('Machine.addDomain');
     checkDomain(this, config);
     const domain = new Domain(this, config);
     this.domains.push(domain);
@@ -160,18 +192,21 @@ export class Machine {
     return domain;
   }
 
-  /** Runs until every domain has ended, or a domain has retired `until` instructions. */
+  /** Runs until every domain has ended, or a domain has retired `until` instructions. Throws what a listener threw, at the end of its turn. */
   run(options: { readonly until?: number } = {}): void {
+    this.events.refuse('Machine.run');
     run(this, options.until ?? Number.POSITIVE_INFINITY);
   }
 
   /** One turn of every physical CPU, so that a caller can look up in between. False: nobody has anything left to do. */
   pass(options: { readonly until?: number } = {}): boolean {
+    this.events.refuse('Machine.pass');
     return pass(this, options.until ?? Number.POSITIVE_INFINITY);
   }
 
   /** Makes a vCPU ready for its first instruction. */
   power(v: VcpuRuntime, writes: Writes): void {
+    this.events.refuse('Machine.power');
     for (const [name, value] of writes) v.handle.set(name, value);
     v.level = this.arch.arch.level(v.handle);
     v.on = true;
@@ -236,8 +271,8 @@ export class Machine {
     pcpu.cycles += cycles;
     this.#folding = true;
     try {
-      const physical = pcpu.bank.fold(m, signals, boundary, (c) => this.#overflowed(v, pcpu.view as Handle, c));
-      const own = v.bank?.fold(m, signals, boundary, (c) => this.#overflowed(v, v.handle, c)) ?? false;
+      const physical = pcpu.bank.fold(m, signals, boundary, (c) => this.#overflowed(v, pcpu.view as Handle, c, 6));
+      const own = v.bank?.fold(m, signals, boundary, (c) => this.#overflowed(v, v.handle, c, 6)) ?? false;
       if (boundary && this.sampling !== undefined) observeBoundary(this, this.sampling, v, signals);
       return physical || own;
     } finally {
@@ -245,10 +280,14 @@ export class Machine {
     }
   }
 
-  #overflowed(v: VcpuRuntime, view: Handle, counter: CompiledCounter): void {
-    this.arch.arch.pmu.overflow(view, counter.index);
+  /** @param rule 6: by what the guest retired; 8: by the hypervisor's own work */
+  #overflowed(v: VcpuRuntime, view: Handle, counter: CompiledCounter, rule: 6 | 8): void {
+    this.events.apart(() => this.arch.arch.pmu.overflow(view, counter.index));
     this.attend(v, ATTENTION.interrupts);
     if (!this.events.wanted('overflow')) return;
+    const line = this.arch.arch.pmu.line(view);
+    const bit = counter.row.overflowWidth(view) - 1;
+    const by = rule === 8 ? ", by the hypervisor's own work" : '';
     this.events.tell('overflow', {
       domain: v.domain.name,
       vcpu: v.index,
@@ -256,7 +295,8 @@ export class Machine {
       bank: view.physical ? 'pcpu' : 'vcpu',
       counter: counter.value.name,
       icount: v.instructions,
-      line: this.arch.arch.pmu.line(view),
+      line,
+      rule: `counting rule ${rule}: ${counter.value.name} carried out of bit ${bit}${by}; the interrupt line is ${line ? 'up' : 'down'}`,
     });
   }
 
@@ -276,7 +316,7 @@ export class Machine {
     this.#folding = true;
     try {
       pcpu.bank.charge(view, this.arch.hypervisorLevel, v.domain.memory.words, signals, (c) =>
-        this.#overflowed(v, view, c),
+        this.#overflowed(v, view, c, 8),
       );
     } finally {
       this.#folding = false;
@@ -284,19 +324,28 @@ export class Machine {
     this.attend(v, ATTENTION.pmu);
   }
 
+  /** Notes why this exception would be taken, for whoever listens; whether it is, `take` finds out. */
+  because(exception: Exception, rule: string): void {
+    if (this.events.wanted('exception')) this.#because = { exception, rule };
+  }
+
   /** The guest takes an exception: counted at the level it leaves. `raised`: by an instruction that has retired. */
   take(v: VcpuRuntime, exception: Exception, raised = false): void {
     const { domain } = v;
     if (this.events.wanted('exception')) {
+      const level = this.arch.levels[v.level] as string;
+      const why = this.#because?.exception === exception ? this.#because.rule : 'the instruction raises it';
       this.events.tell('exception', {
         domain: domain.name,
         vcpu: v.index,
         pc: domain.pc(v),
-        level: this.arch.levels[v.level] as string,
+        level,
         exception: exception.kind,
         ...(exception.address !== undefined && { address: exception.address }),
         icount: this.icount(v),
+        rule: `${why}; counting rule 5: counted at the level left, ${level}`,
       });
+      this.#because = undefined;
     }
     const from = raised ? domain.engine.retiredPc : domain.pc(v);
     if (!raised && this.sampling !== undefined) {
@@ -332,11 +381,14 @@ export class Machine {
     );
   }
 
-  /** A policy's name, checked against what the architecture offers. */
+  /** A policy's name, checked against what the architecture offers, and the hypervisor that the machine plays. */
   offered(policy: PolicyName): PolicyName {
-    const { policies } = this.arch.arch.offers;
-    if (!policies.includes(policy)) {
-      throw fail('CV_POLICY_NOT_OFFERED', { who: this.arch.arch.name, policy, offered: [...policies] });
+    const { name, offers } = this.arch.arch;
+    for (const [who, policies] of [
+      [name, offers.policies],
+      [this.personality.name, this.personality.policies],
+    ] as const) {
+      if (!policies.includes(policy)) throw fail('CV_POLICY_NOT_OFFERED', { who, policy, offered: [...policies] });
     }
     return policy;
   }

@@ -3,6 +3,7 @@
  * Arm DDI 0487: D1 (exception entry, return, vector offsets), ESR_EL1 and SPSR_EL1 in D19.2, pseudocode SetPSTATEFromPSR in J1.
  */
 import { type AccessKind, CountervisorError, type Exception, type Vcpu, type View } from '@countervisor/contract';
+import { packFlags, unpackFlags } from './flags.ts';
 
 /** What entering the handler takes from the kind alone. */
 interface Kind {
@@ -18,13 +19,15 @@ interface Kind {
   readonly vector?: number;
 }
 
+/** ISS of what an instruction's condition could have kept from trapping: CV = 1, COND = 0b1110, which an A64 instruction always reports. */
+export const ALWAYS: number = 0x1e0_0000;
+
 /** Every exception that a guest can take, by the name that rows, traps and devices use. Classes: ESR_EL1.EC. */
 export const kinds: Readonly<Record<string, Kind>> = {
   undefined: { ec: 0x00 },
   'hvc-undefined': { ec: 0x00 },
   'wfi-trap': { ec: 0x01 },
-  // CV = 1, COND = 0b1110: what an A64 instruction reports.
-  'fp-access': { ec: 0x07, iss: 0x1e0_0000n },
+  'fp-access': { ec: 0x07, iss: BigInt(ALWAYS) },
   'illegal-state': { ec: 0x0e },
   svc: { ec: 0x15 },
   hvc: { ec: 0x16 },
@@ -66,10 +69,7 @@ export function abort(kind: AccessKind, address: bigint, fsc: number): Exception
 export function savedState(view: Pick<View, 'get'>): bigint {
   const el = view.get('EL');
   return (
-    (view.get('N') << 31n) |
-    (view.get('Z') << 30n) |
-    (view.get('C') << 29n) |
-    (view.get('V') << 28n) |
+    packFlags(view) |
     (view.get('PAN') << 22n) |
     (view.get('SS') << 21n) |
     (view.get('IL') << 20n) |
@@ -144,10 +144,7 @@ export function eret(vcpu: Vcpu): bigint {
   } else {
     vcpu.set('IL', 1n);
   }
-  vcpu.set('N', bit(31n));
-  vcpu.set('Z', bit(30n));
-  vcpu.set('C', bit(29n));
-  vcpu.set('V', bit(28n));
+  unpackFlags(vcpu, spsr);
   vcpu.set('DAIF', spsr & 0x3c0n);
   if (vcpu.cpu.features.has('pan')) vcpu.set('PAN', bit(22n));
   // DebugExceptionReturnSS: the bit returns only where software step is on.

@@ -1,15 +1,15 @@
 /** KVM's emulated PMU: expectations by hand from arch/arm64/kvm/sys_regs.c and pmu-emul.c. */
 import type { Demand, Mode } from '@countervisor/contract';
 import { describe, expect, it } from 'vitest';
-import { PMCR } from '../counters.ts';
 import { line } from '../overflow.ts';
+import { PMCR } from '../registers/monitor.ts';
 import { Fake, type Options } from '../testing/view.ts';
 import { kvm } from './kvm.ts';
 
 const trapAll = { counter: 'trap' } as Demand;
 
 function gets(mode: Mode, vpmu: boolean, name: string, write: bigint | undefined, options: Options = {}): string {
-  const view = new Fake({ policy: kvm.policy(mode, vpmu), settings: kvm.settings(mode, vpmu), ...options });
+  const view = new Fake({ policy: kvm.policy(mode, vpmu, {}), settings: kvm.settings(mode, vpmu, {}), ...options });
   // The physical PMUSERENR_EL0 that KVM writes is not the guest's.
   for (const [register, value] of kvm.enforce?.(mode, trapAll, view.vcpu) ?? []) {
     if (register !== 'PMUSERENR_EL0') view.set(register, value);
@@ -17,7 +17,7 @@ function gets(mode: Mode, vpmu: boolean, name: string, write: bigint | undefined
   const decided = view.decide(name, write);
   if (decided.verdict !== 'trapped') return decided.verdict;
   if (decided.cause !== 'sysreg') return decided.cause;
-  const outcome = kvm.handlers(mode).sysreg?.(view.vcpu, {
+  const outcome = kvm.handlers(mode, {}).sysreg?.(view.vcpu, {
     cause: 'sysreg',
     pc: 0n,
     bits: 0xd53b9d05n,
@@ -38,6 +38,24 @@ describe('kvm-arm64', () => {
       ['PMUSERENR_EL0', 0xfn],
       ['MDCR_EL2', 0xe66n],
     ]);
+  });
+  it('mediated: HPMN divides, PMUSERENR_EL0 is the guest’s own, and the debug traps stay', () => {
+    const roles = ['counter', 'enable', 'global', 'overflow', 'interrupt', 'user-access'];
+    const direct = Object.fromEntries(roles.map((role) => [role, 'direct']));
+    const mediated = { ...direct, selector: 'trap', identity: 'trap', sampling: 'trap' } as Demand;
+    const writes = (options: Options) =>
+      kvm.enforce?.('compat', mediated, new Fake({ policy: 'mediated', host_counters: 2, ...options }).vcpu);
+    expect(writes({ cpu: 'cortex-a57' })).toEqual([
+      ['HCR_EL2', 0x8024_0000n],
+      ['MDCR_EL2', 0xee4n],
+    ]);
+    expect(writes({ cpu: 'max' })).toEqual([
+      ['HCR_EL2', 0x8024_0000n],
+      ['MDCR_EL2', 0x82_0e84n],
+      ['HDFGRTR_EL2', 0x400_0000_0044_6000n],
+      ['HDFGWTR_EL2', 0x4_6000n],
+    ]);
+    expect(kvm.policies).toEqual(['off', 'emulated', 'mediated']);
   });
   it('performs every access on the vCPU’s own registers', () => {
     for (const name of ['PMCR_EL0', 'PMEVCNTR0_EL0', 'PMXEVTYPER_EL0', 'PMCEID0_EL0', 'MDSCR_EL1', 'DBGBVR0_EL1']) {
@@ -62,8 +80,8 @@ describe('kvm-arm64', () => {
     expect(user('compat', 'PMUSERENR_EL0', 0n)).toBe('performed');
   });
   it('without vPMU it is hidden, and its registers are undefined at both levels', () => {
-    expect(kvm.policy('strict', false)).toBe('off');
-    const hidden = new Fake({ policy: 'off', settings: kvm.settings('strict', false) });
+    expect(kvm.policy('strict', false, {})).toBe('off');
+    const hidden = new Fake({ policy: 'off', settings: kvm.settings('strict', false, {}) });
     expect(hidden.field('ID_AA64DFR0_EL1', 'PMUVer')).toBe(0n);
     for (const level of [0, 1] as const) {
       for (const name of ['PMCR_EL0', 'PMCCNTR_EL0', 'PMEVCNTR0_EL0']) {
@@ -72,14 +90,21 @@ describe('kvm-arm64', () => {
     }
   });
   it('delivers the interrupt; compat only while the counter is enabled', () => {
-    expect([kvm.interrupt('compat', true), kvm.interrupt('strict', false)]).toEqual([true, false]);
+    expect([kvm.interrupt('compat', true, {}), kvm.interrupt('strict', false, {})]).toEqual([true, false]);
     const raised = (mode: Mode, enabled: bigint) =>
       line(
         new Fake({
-          settings: kvm.settings(mode, true),
+          settings: kvm.settings(mode, true, {}),
           registers: { PMCR: PMCR.E, PMOVS: 1n, PMINTEN: 1n, PMCNTEN: enabled },
         }).vcpu,
       );
     expect([raised('compat', 0n), raised('compat', 1n), raised('strict', 0n)]).toEqual([false, true, true]);
+    // That is how the counters are that KVM emulates; those of the hardware go by the manual.
+    const mediated = new Fake({
+      policy: 'mediated',
+      settings: kvm.settings('compat', true, {}),
+      registers: { PMCR: PMCR.E, PMOVS: 1n, PMINTEN: 1n, PMCNTEN: 0n },
+    });
+    expect(line(mediated.vcpu)).toBe(true);
   });
 });

@@ -1,12 +1,15 @@
 /**
- * KVM on arm64: an emulated PMU. Every access traps and is performed on registers of the vCPU; its counters run only while it does.
+ * KVM on arm64: an emulated PMU. Every access traps and is performed on registers of the vCPU; its counters run only while it does. And the partitioned one,
+ * as proposed since 2025: the policy mediated.
  *
  * Facts from Linux: arch/arm64/kvm/sys_regs.c (handlers and their PMUSERENR_EL0 checks), arch/arm64/kvm/pmu-emul.c (overflow), arch/arm64/kvm/debug.c
- * (MDCR_EL2), arch/arm64/kvm/hyp/include/hyp/switch.h (PMUSERENR_EL0 at entry). compat keeps what differs from the architecture.
+ * (MDCR_EL2), arch/arm64/kvm/hyp/include/hyp/switch.h (PMUSERENR_EL0 at entry). compat keeps what differs from the architecture. The partitioned PMU after
+ * the series "ARM64 PMU Partitioning" of Colton Lewis on the list kvmarm, June 2025 to June 2026 (arch/arm64/kvm/pmu-direct.c, config.c).
  */
 import type { Demand, Mode, Outcome, Personality, Trap, TrapHandler, Vcpu, View, Writes } from '@countervisor/contract';
-import { implemented, MDCR } from '../counters.ts';
-import { trapsPmu } from '../policy.ts';
+import { implemented } from '../counters.ts';
+import { fineGrained, monitorDebug, trapsPmu } from '../policy.ts';
+import { MDCR } from '../registers/monitor.ts';
 import { pmu } from '../registers/pmu.ts';
 import { sysregHandler, sysregSyndrome, USER_BITS, undefinedHere, userDenied } from '../traps.ts';
 
@@ -56,20 +59,29 @@ const handler =
     return sysregHandler(vcpu, trap);
   };
 
+const DEBUG = MDCR.TDRA | MDCR.TDOSA | MDCR.TDA;
+
 function enforce(_mode: Mode, demand: Demand, view: View): Writes {
+  const fine = fineGrained(demand, view);
+  // PMUSERENR_EL0 is the guest's own, and has come back with its counters.
+  if (view.policy === 'mediated') {
+    return [['HCR_EL2', HCR], ['MDCR_EL2', monitorDebug(demand, view) | DEBUG], ...fine];
+  }
   const traps = trapsPmu(demand) ? MDCR.TPM | MDCR.TPMCR : 0n;
   return [
     ['HCR_EL2', HCR],
     ['PMUSERENR_EL0', USER_OPEN],
-    ['MDCR_EL2', BigInt(implemented(view)) | traps | MDCR.TDRA | MDCR.TDOSA | MDCR.TDA],
+    ['MDCR_EL2', BigInt(implemented(view)) | traps | DEBUG],
+    ...fine,
   ];
 }
 
 export const kvm: Personality = {
   name: 'kvm-arm64',
-  means: 'KVM on arm64: the Performance Monitors are emulated on the vCPU’s own registers.',
+  means:
+    'KVM on arm64: the Performance Monitors are emulated on the vCPU’s own registers; or, mediated, partitioned between guest and host.',
   policy: (_mode, vpmu) => (vpmu ? 'emulated' : 'off'),
-  policies: ['off', 'emulated'],
+  policies: ['off', 'emulated', 'mediated'],
   quirks: [
     {
       name: 'user-access-undefined',

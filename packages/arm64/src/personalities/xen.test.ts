@@ -12,8 +12,8 @@ const demand = (policy: PolicyName): Demand => {
 };
 
 const mdcr = (mode: Mode, vpmu: boolean) => {
-  const policy = xen.policy(mode, vpmu);
-  const view = new Fake({ cpu: 'neoverse-n1', policy, settings: xen.settings(mode, vpmu) });
+  const policy = xen.policy(mode, vpmu, {});
+  const view = new Fake({ cpu: 'neoverse-n1', policy, settings: xen.settings(mode, vpmu, {}) });
   return xen.enforce?.(mode, demand(policy), view.vcpu);
 };
 
@@ -83,8 +83,8 @@ describe('the trapped-access table', () => {
 
 /** What a guest of this personality gets: the value, `dropped`, `UNDEF`, `trap` to its own kernel, or `direct`. */
 function gets(mode: Mode, vpmu: boolean, name: string, write: bigint | undefined, options: Options = {}): string {
-  const policy = options.policy ?? xen.policy(mode, vpmu);
-  const settings = { ...xen.settings(mode, vpmu), ...options.settings };
+  const policy = options.policy ?? xen.policy(mode, vpmu, {});
+  const settings = { ...xen.settings(mode, vpmu, {}), ...options.settings };
   const registers = { PMUSERENR_EL0: 1n, ...options.registers };
   const view = new Fake({ cpu: 'neoverse-n1', ...options, policy, settings, registers });
   for (const [register, value] of xen.enforce?.(mode, demand(policy), view.vcpu) ?? []) view.set(register, value);
@@ -93,7 +93,7 @@ function gets(mode: Mode, vpmu: boolean, name: string, write: bigint | undefined
   if (decided.verdict === 'direct') return 'direct';
   if (decided.cause === 'user-sysreg') return 'trap';
   if (decided.cause === 'undefined') return 'UNDEF';
-  const handler = xen.handlers(mode)[decided.cause];
+  const handler = xen.handlers(mode, {})[decided.cause];
   const outcome = handler?.(view.vcpu, {
     cause: decided.cause,
     pc: 0n,
@@ -116,7 +116,10 @@ describe('compat', () => {
   });
   it('vpmu = 0, EL1: a probe by the book goes wrong as on the real one', () => {
     // The guide's deterministic test: PMUVer is not 0, PMCR reads 0, PMEVTYPER0 is undefined.
-    const { settings, policy } = { settings: xen.settings('compat', false), policy: xen.policy('compat', false) };
+    const { settings, policy } = {
+      settings: xen.settings('compat', false, {}),
+      policy: xen.policy('compat', false, {}),
+    };
     expect(new Fake({ cpu: 'neoverse-n1', policy, settings }).field('ID_AA64DFR0_EL1', 'PMUVer')).toBe(4n);
     expect(gets('compat', false, 'PMCR_EL0', undefined)).toBe('0x0');
     expect(gets('compat', false, 'PMCR_EL0', 1n)).toBe('dropped');
@@ -150,8 +153,8 @@ describe('compat', () => {
     expect(gets('compat', true, 'PMEVCNTR0_EL0', undefined, { policy: 'switched' })).toBe('direct');
   });
   it('no interrupt, nothing saved', () => {
-    expect([xen.interrupt('compat', true), xen.interrupt('compat', false)]).toEqual([false, false]);
-    expect([xen.policy('compat', true), xen.policy('compat', false)]).toEqual(['passthrough', 'passthrough']);
+    expect([xen.interrupt('compat', true, {}), xen.interrupt('compat', false, {})]).toEqual([false, false]);
+    expect([xen.policy('compat', true, {}), xen.policy('compat', false, {})]).toEqual(['passthrough', 'passthrough']);
   });
 });
 
@@ -159,12 +162,12 @@ describe('strict', () => {
   it('gives every counter to the guest, and saves and restores them', () => {
     // N = 6, TDRA TDOSA TDA, HPMD.
     expect(mdcr('strict', true)?.at(-1)).toEqual(['MDCR_EL2', 0x2_0e06n]);
-    expect(xen.policy('strict', true)).toBe('switched');
+    expect(xen.policy('strict', true, {})).toBe('switched');
     expect(gets('strict', true, 'PMEVCNTR0_EL0', undefined)).toBe('direct');
-    expect(xen.interrupt('strict', true)).toBe(true);
+    expect(xen.interrupt('strict', true, {})).toBe(true);
   });
   it('without vpmu there is nothing: hidden, and undefined at both levels', () => {
-    const settings = xen.settings('strict', false);
+    const settings = xen.settings('strict', false, {});
     expect(new Fake({ cpu: 'neoverse-n1', policy: 'off', settings }).field('ID_AA64DFR0_EL1', 'PMUVer')).toBe(0n);
     for (const level of [0, 1] as const) {
       for (const name of ['PMCR_EL0', 'PMCCNTR_EL0', 'PMEVTYPER0_EL0']) {
@@ -172,6 +175,6 @@ describe('strict', () => {
       }
     }
     expect(gets('strict', false, 'OSLSR_EL1', undefined)).toBe('0x8');
-    expect(xen.interrupt('strict', false)).toBe(false);
+    expect(xen.interrupt('strict', false, {})).toBe(false);
   });
 });

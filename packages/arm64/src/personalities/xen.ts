@@ -5,8 +5,8 @@
  * vCPU), arch/arm/arm64/vsysreg.c (do_sysreg). compat is that, bug for bug; strict is what the reviewers of the series of 2021 asked for.
  */
 import type { Demand, Mode, Outcome, Personality, TrapHandler, View, Writes } from '@countervisor/contract';
-import { MDCR } from '../counters.ts';
 import { monitorDebug } from '../policy.ts';
+import { MDCR } from '../registers/monitor.ts';
 import { isDebug, sysregHandler, undefinedHere } from '../traps.ts';
 
 /** What an access gets: a value (a write is dropped), or an undefined instruction. */

@@ -7,6 +7,7 @@
  */
 import { sysreg } from '../address.ts';
 import { selectStack } from '../isa/exceptions.ts';
+import { packFlags, unpackFlags } from '../isa/flags.ts';
 import { isFiq, signalled } from '../platform/gic.ts';
 import { type Fields, field, type Row, type Rows, res0, res1, whole } from './row.ts';
 
@@ -275,13 +276,8 @@ export const control: Rows = {
       N: field(31, 'Negative.'),
       ...res0([63, 32]),
     },
-    derive: (view) => (view.get('N') << 31n) | (view.get('Z') << 30n) | (view.get('C') << 29n) | (view.get('V') << 28n),
-    wrote: (vcpu, written) => {
-      vcpu.set('N', (written >> 31n) & 1n);
-      vcpu.set('Z', (written >> 30n) & 1n);
-      vcpu.set('C', (written >> 29n) & 1n);
-      vcpu.set('V', (written >> 28n) & 1n);
-    },
+    derive: packFlags,
+    wrote: unpackFlags,
   },
   // PSTATE.PAN by address; the manual's name for it is PAN, which is the state itself here.
   PAN_BY_ADDRESS: el1(

@@ -15,7 +15,7 @@ const V3P5 = [...V3P4, 'pmuv3p5'] as const;
 const V8P2 = ['crc32', 'lse', 'dpb', 'rcpc', 'pan'] as const;
 
 /** Every feature: what `-name` takes from one model, `+name` gives to another. */
-const ALL = [...V3P5, 'crc32', 'lse', 'flagm', 'flagm2', 'dpb', 'rcpc', 'rcpc2', 'sb', 'pan'] as const;
+const ALL = [...V3P5, 'hpmn0', 'fgt', 'crc32', 'lse', 'flagm', 'flagm2', 'dpb', 'rcpc', 'rcpc2', 'sb', 'pan'] as const;
 
 const COMMON = [
   'AArch32 is not modelled at EL0 either: ID_AA64PFR0_EL1 shows AArch64 only, and the AArch32 identification registers read as 0.',
@@ -39,7 +39,7 @@ const V8P4_MORE = [
   'STALL_SLOT is absent, so PMMIR_EL1.SLOTS reads as 0.',
 ] as const;
 
-const settings = { counters: 6, hpmn0: 'none' } as const;
+const settings = { counters: 6, hpmn0: 'none', host_counters: 0 } as const;
 
 const models: Readonly<Record<string, CpuRow>> = {
   'cortex-a57': {
@@ -235,5 +235,10 @@ export const cpuSettings: Readonly<Record<string, CpuSetting>> = {
     means:
       'What MDCR_EL2.HPMN = 0 gives a guest without FEAT_HPMN0 (CONSTRAINED UNPREDICTABLE, Arm DDI 0487 D24.3.17): none of the event counters, all of them, or none and a diagnostic that stops the domain at the first access that depends on it.',
     values: ['none', 'all', 'diagnostic'],
+  },
+  host_counters: {
+    means:
+      'Event counters, from the last one down, that the host keeps for itself beside a mediated guest: MDCR_EL2.HPMN is their number less these. The other policies give a guest all.',
+    values: { from: 0, to: 31 },
   },
 };

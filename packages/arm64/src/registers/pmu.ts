@@ -6,8 +6,10 @@
  */
 import { family, type View } from '@countervisor/contract';
 import { sysreg } from '../address.ts';
-import { accessible, CYCLE, counterMask, counters, implemented, MDCR, MOST, PMCR } from '../counters.ts';
+import { accessible, CYCLE, counterMask, counters, implemented, MOST, ownFilters } from '../counters.ts';
 import { common, SW_INCR } from '../events.ts';
+import { fine } from './fgt.ts';
+import { MDCR, MDCR_FIELDS, PMCR, PMCR_CONTROLS } from './monitor.ts';
 import { type Fields, field, type Row, type Rows, res0, whole } from './row.ts';
 
 type Place = readonly [op1: number, crn: number, crm: number, op2: number];
@@ -79,9 +81,12 @@ const TYPE: Fields = {
 const typeBits = (view: Pick<View, 'cpu'>): bigint =>
   FILTER_BITS | (view.cpu.features.has('pmuv3p1') ? 0xffffn : 0x3ffn);
 
-/** Emulated counters belong to a vCPU that has neither EL2 nor EL3: NSK, NSU, NSH and M are RES0 there. */
+/**
+ * Emulated counters belong to a vCPU that has neither EL2 nor EL3: NSK, NSU, NSH and M are RES0 there. Of a mediated guest's writes, which all trap, the
+ * hypervisor lets the same bits through, so that the guest's counters never count at EL2.
+ */
 const guestFilters = (view: View, value: bigint): bigint =>
-  view.policy === 'emulated' ? value & (GUEST_FILTER_BITS | 0xffffn) : value;
+  ownFilters(view.policy) ? value & (GUEST_FILTER_BITS | 0xffffn) : value;
 
 const counterBits = (view: Pick<View, 'cpu'>): bigint =>
   view.cpu.features.has('pmuv3p5') ? 0xffff_ffff_ffff_ffffn : 0xffff_ffffn;
@@ -94,28 +99,17 @@ const controls = (view: Pick<View, 'cpu'>): bigint => {
   return E | D | X | DP | LC | (view.cpu.features.has('pmuv3p5') ? LP : 0n);
 };
 
-const CONTROLS: Fields = {
-  E: field(0, 'The guest’s counters and the cycle counter run.'),
-  P: field(1, 'Written 1: event counters become 0. Reads as 0.', 'zero'),
-  C: field(2, 'Written 1: the cycle counter becomes 0. Reads as 0.', 'zero'),
-  D: field(3, 'The cycle counter counts every 64th cycle, while LC is 0.'),
-  X: field(4, 'Events are exported; to nobody here.'),
-  DP: field(5, 'The cycle counter stops where event counting is prohibited.'),
-  LC: field(6, 'The cycle counter overflows beyond 64 bits (0: 32).'),
-  LP: field(7, 'Event counters overflow beyond 64 bits (0: 32). From PMUv3p5 on.'),
-};
-
 const perCounter: Rows = family(MOST, (n) => ({
   [`PMEVCNTR${n}_EL0`]: row([3, 14, 8 | (n >> 3), n & 7], {
     fields: whole(`Event counter ${n}; 32 bits before PMUv3p5.`),
     role: 'counter',
-    traps: ['NO_SUCH_COUNTER', 'PMUSERENR_ER_READ', 'TPM', 'HPMN_ZERO', 'HPMN'],
+    traps: ['NO_SUCH_COUNTER', 'PMUSERENR_ER_READ', ...fine('PMEVCNTRn_EL0'), 'TPM', 'HPMN_ZERO', 'HPMN'],
     implemented: counterBits,
   }),
   [`PMEVTYPER${n}_EL0`]: row([3, 14, 12 | (n >> 3), n & 7], {
     fields: TYPE,
     role: 'selector',
-    traps: ['NO_SUCH_COUNTER', 'PMUSERENR_EN', 'TPM', 'HPMN_ZERO', 'HPMN'],
+    traps: ['NO_SUCH_COUNTER', 'PMUSERENR_EN', ...fine('PMEVTYPERn_EL0'), 'TPM', 'HPMN_ZERO', 'HPMN'],
     implemented: typeBits,
     accepts: guestFilters,
     affects: ['pmu'],
@@ -128,7 +122,7 @@ export const pmu: Rows = {
     // E resets to 0. The others are UNKNOWN; 0 as well, so that software which sets E alone counts every cycle.
     reset: 0n,
     fields: {
-      ...CONTROLS,
+      ...PMCR_CONTROLS,
       P: field(1, 'Never stored.', 'zero'),
       C: field(2, 'Never stored.', 'zero'),
       ...res0([63, 8]),
@@ -137,7 +131,7 @@ export const pmu: Rows = {
   },
   PMCR_EL0: row([3, 9, 12, 0], {
     fields: {
-      ...CONTROLS,
+      ...PMCR_CONTROLS,
       ...res0([10, 8]),
       N: field([15, 11], 'Event counters: those below MDCR_EL2.HPMN, for EL1 and EL0.', 'ignored'),
       IDCODE: field([23, 16], 'Identification.', 'ignored'),
@@ -146,7 +140,7 @@ export const pmu: Rows = {
     },
     reset: 0n,
     role: 'global',
-    traps: ['PMUSERENR_EN', 'TPM', 'TPMCR', 'HPMN_ZERO'],
+    traps: ['PMUSERENR_EN', ...fine('PMCR_EL0'), 'TPM', 'TPMCR', 'HPMN_ZERO'],
     derive: (view) => {
       const { PMCR_EL0 = 0n } = view.cpu.identity;
       return (PMCR_EL0 & 0xffff_0000n) | (BigInt(accessible(view)) << 11n) | view.get('PMCR');
@@ -164,11 +158,11 @@ export const pmu: Rows = {
   PMCNTEN: stored('enabled.', { role: 'enable', affects: ['pmu'] }),
   PMCNTENSET_EL0: window([3, 9, 12, 1], 'PMCNTEN', 'enabled; written 1, enable.', 'one-sets', {
     role: 'enable',
-    traps: ['PMUSERENR_EN', 'TPM', 'HPMN_ZERO'],
+    traps: ['PMUSERENR_EN', ...fine('PMCNTEN'), 'TPM', 'HPMN_ZERO'],
   }),
   PMCNTENCLR_EL0: window([3, 9, 12, 2], 'PMCNTEN', 'enabled; written 1, disable.', 'one-clears', {
     role: 'enable',
-    traps: ['PMUSERENR_EN', 'TPM', 'HPMN_ZERO'],
+    traps: ['PMUSERENR_EN', ...fine('PMCNTEN'), 'TPM', 'HPMN_ZERO'],
   }),
 
   PMINTEN: stored('interrupts on overflow.', { role: 'interrupt', affects: ['interrupts'] }),
@@ -176,23 +170,23 @@ export const pmu: Rows = {
     role: 'interrupt',
     read: 'el1',
     write: 'el1',
-    traps: ['TPM', 'HPMN_ZERO'],
+    traps: [...fine('PMINTEN'), 'TPM', 'HPMN_ZERO'],
   }),
   PMINTENCLR_EL1: window([0, 9, 14, 2], 'PMINTEN', 'interrupts on overflow; written 1, disable.', 'one-clears', {
     role: 'interrupt',
     read: 'el1',
     write: 'el1',
-    traps: ['TPM', 'HPMN_ZERO'],
+    traps: [...fine('PMINTEN'), 'TPM', 'HPMN_ZERO'],
   }),
 
   PMOVS: stored('has overflowed.', { role: 'overflow', affects: ['interrupts'] }),
   PMOVSCLR_EL0: window([3, 9, 12, 3], 'PMOVS', 'has overflowed; written 1, forget it.', 'one-clears', {
     role: 'overflow',
-    traps: ['PMUSERENR_EN', 'TPM', 'HPMN_ZERO'],
+    traps: ['PMUSERENR_EN', ...fine('PMOVS'), 'TPM', 'HPMN_ZERO'],
   }),
   PMOVSSET_EL0: window([3, 9, 14, 3], 'PMOVS', 'has overflowed; written 1, say so.', 'one-sets', {
     role: 'overflow',
-    traps: ['PMUSERENR_EN', 'TPM', 'HPMN_ZERO'],
+    traps: ['PMUSERENR_EN', ...fine('PMOVS'), 'TPM', 'HPMN_ZERO'],
   }),
 
   PMSWINC_EL0: row([3, 9, 12, 4], {
@@ -200,7 +194,7 @@ export const pmu: Rows = {
     reset: 0n,
     read: 'never',
     role: 'counter',
-    traps: ['PMUSERENR_SW', 'TPM', 'HPMN_ZERO'],
+    traps: ['PMUSERENR_SW', ...fine('PMSWINC_EL0'), 'TPM', 'HPMN_ZERO'],
     wrote: (vcpu, written) => {
       for (let n = 0; n < accessible(vcpu); n++) {
         const counter = counters[n];
@@ -215,14 +209,15 @@ export const pmu: Rows = {
       SEL: field([4, 0], 'Counter that PMXEVTYPER_EL0 and PMXEVCNTR_EL0 reach; 31 is the cycle counter.'),
       ...res0([63, 5]),
     },
-    role: 'selector',
-    traps: ['PMUSERENR_ER', 'TPM'],
+    // It chooses a counter, not an event: the two windows reach no further than the counters themselves.
+    role: 'global',
+    traps: ['PMUSERENR_ER', ...fine('PMSELR_EL0'), 'TPM'],
     source: 'D24.5.22: an unimplemented SEL reads as UNKNOWN; as written, here',
   }),
   PMXEVTYPER_EL0: row([3, 9, 13, 1], {
     fields: TYPE,
     role: 'selector',
-    traps: ['NO_SUCH_COUNTER', 'PMUSERENR_EN', 'TPM', 'HPMN_ZERO', 'HPMN'],
+    traps: ['NO_SUCH_COUNTER', 'PMUSERENR_EN', ...fine('PMEVTYPERn_EL0'), 'TPM', 'HPMN_ZERO', 'HPMN'],
     view: (view) => (selection(view) === CYCLE ? 'PMCCFILTR_EL0' : `PMEVTYPER${selection(view)}_EL0`),
     accepts: (view, value) => guestFilters(view, selection(view) === CYCLE ? value & FILTER_BITS : value),
     source:
@@ -231,7 +226,7 @@ export const pmu: Rows = {
   PMXEVCNTR_EL0: row([3, 9, 13, 2], {
     fields: whole('The selected event counter.'),
     role: 'counter',
-    traps: ['NO_SUCH_COUNTER', 'PMUSERENR_ER_READ', 'TPM', 'HPMN_ZERO', 'HPMN'],
+    traps: ['NO_SUCH_COUNTER', 'PMUSERENR_ER_READ', ...fine('PMEVCNTRn_EL0'), 'TPM', 'HPMN_ZERO', 'HPMN'],
     view: (view) => (selection(view) === CYCLE ? 'undefined' : `PMEVCNTR${selection(view)}_EL0`),
     source: 'D24.5.27: as PMXEVTYPER_EL0; SEL = 31 is UNDEFINED',
   }),
@@ -240,7 +235,7 @@ export const pmu: Rows = {
   PMCCNTR_EL0: row([3, 9, 13, 0], {
     fields: { CCNT: field([63, 0], 'Cycles.') },
     role: 'counter',
-    traps: ['PMUSERENR_CR', 'TPM'],
+    traps: ['PMUSERENR_CR', ...fine('PMCCNTR_EL0'), 'TPM'],
   }),
   PMCCFILTR_EL0: row([3, 14, 15, 7], {
     fields: {
@@ -251,7 +246,7 @@ export const pmu: Rows = {
       ...res0([63, 32]),
     },
     role: 'selector',
-    traps: ['PMUSERENR_EN', 'TPM'],
+    traps: ['PMUSERENR_EN', ...fine('PMCCFILTR_EL0'), 'TPM'],
     accepts: guestFilters,
     affects: ['pmu'],
   }),
@@ -266,7 +261,7 @@ export const pmu: Rows = {
     },
     write: 'el1',
     role: 'user-access',
-    traps: ['TPM'],
+    traps: [...fine('PMUSERENR_EL0'), 'TPM'],
     source: 'D24.5.26: UNKNOWN at reset; EL0 writes are UNDEFINED, EL0 reads are not subject to EN',
   }),
   PMCEID0_EL0: row([3, 9, 12, 6], {
@@ -274,7 +269,7 @@ export const pmu: Rows = {
     reset: 0n,
     write: 'never',
     role: 'identity',
-    traps: ['PMUSERENR_EN', 'TPM'],
+    traps: ['PMUSERENR_EN', ...fine('PMCEIDn_EL0'), 'TPM'],
     derive: (view) => common(0, view.cpu.features),
   }),
   PMCEID1_EL0: row([3, 9, 12, 7], {
@@ -282,7 +277,7 @@ export const pmu: Rows = {
     reset: 0n,
     write: 'never',
     role: 'identity',
-    traps: ['PMUSERENR_EN', 'TPM'],
+    traps: ['PMUSERENR_EN', ...fine('PMCEIDn_EL0'), 'TPM'],
     derive: (view) => common(1, view.cpu.features),
   }),
   PMMIR_EL1: row([0, 9, 14, 6], {
@@ -297,7 +292,7 @@ export const pmu: Rows = {
     write: 'never',
     needs: 'pmuv3p4',
     role: 'identity',
-    traps: ['TPM'],
+    traps: [...fine('PMMIR_EL1'), 'TPM'],
     derive: () => 0n,
   }),
 
@@ -308,29 +303,7 @@ export const pmu: Rows = {
     read: 'el2',
     write: 'el2',
     home: 'pcpu',
-    fields: {
-      HPMN: field(
-        [4, 0],
-        'Event counters below it are the guest’s, the others the hypervisor’s. Resets to their number.',
-      ),
-      TPMCR: field(5, 'EL1 and EL0 accesses to PMCR_EL0 trap.'),
-      TPM: field(6, 'EL1 and EL0 accesses to the Performance Monitors trap.'),
-      HPME: field(7, 'The hypervisor’s event counters run.'),
-      TDE: field(8, 'Debug exceptions go to EL2; TDRA, TDOSA and TDA are as if set.'),
-      TDA: field(9, 'Accesses to debug registers trap.'),
-      TDOSA: field(10, 'Accesses to the OS lock’s registers trap.'),
-      TDRA: field(11, 'Accesses to MDRAR_EL1 trap.'),
-      ...res0([16, 12]),
-      HPMD: field(17, 'The guest’s event counters stop at EL2. From PMUv3p1 on.'),
-      ...res0([22, 18]),
-      HCCD: field(23, 'The cycle counter stops at EL2. From PMUv3p5 on.'),
-      ...res0([25, 24]),
-      HLP: field(26, 'The hypervisor’s event counters overflow beyond 64 bits. From PMUv3p5 on.'),
-      ...res0(27),
-      MTPME: field(28, 'Multithreaded counting; RES0, there is none.', 'zero'),
-      HPMFZO: field(29, 'Freeze on overflow; RES0 before PMUv3p7.', 'zero'),
-      ...res0([63, 30]),
-    },
+    fields: MDCR_FIELDS,
     implemented: (view) => {
       const { features } = view.cpu;
       let mask = MDCR.TDE | MDCR.TDA | MDCR.TDOSA | MDCR.TDRA;

@@ -218,6 +218,8 @@ export class FakeVcpu implements Vcpu {
   count(): void {
     throw new Error('nothing here counts');
   }
+  note(): void {}
+  warn(): void {}
   emit(): void {
     throw new Error('nothing here emits');
   }

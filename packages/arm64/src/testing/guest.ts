@@ -14,12 +14,12 @@ export interface Guest {
   readonly name?: string;
   readonly program: readonly Item[];
   readonly vpmu?: boolean;
-  readonly policy?: 'off' | 'passthrough' | 'switched' | 'emulated';
+  readonly policy?: 'off' | 'passthrough' | 'switched' | 'emulated' | 'mediated';
   readonly settings?: Readonly<Record<string, string | number | boolean>>;
 }
 
-/** Boots the guests, runs them to their ends, and gives the machine back. */
-export function machine(config: Partial<MachineConfig>, ...guests: readonly Guest[]): Machine {
+/** Boots the guests; nothing has run yet. */
+export function booted(config: Partial<MachineConfig>, ...guests: readonly Guest[]): Machine {
   const made = new Machine({ arch: arm64, ...config });
   guests.forEach(({ name, program, vpmu, policy, settings }, n) => {
     const domain = made.addDomain({
@@ -32,6 +32,12 @@ export function machine(config: Partial<MachineConfig>, ...guests: readonly Gues
     });
     boot(made, domain, { bytes: assemble([...program, off], BASE).bytes, file: domain.name, kind: 'flat' });
   });
+  return made;
+}
+
+/** Boots the guests, runs them to their ends, and gives the machine back. */
+export function machine(config: Partial<MachineConfig>, ...guests: readonly Guest[]): Machine {
+  const made = booted(config, ...guests);
   made.run({ until: LIMIT });
   return made;
 }

@@ -8,6 +8,7 @@ import { FEATURES } from '../features.ts';
 import { newInterface } from '../platform/gic.ts';
 import { control } from '../registers/control.ts';
 import { debug } from '../registers/debug.ts';
+import { fgt } from '../registers/fgt.ts';
 import { general } from '../registers/general.ts';
 import { identity } from '../registers/identity.ts';
 import { cpus } from '../registers/models.ts';
@@ -15,7 +16,7 @@ import { pmu } from '../registers/pmu.ts';
 import type { Row, Rows } from '../registers/row.ts';
 import { trapGroups } from '../traps.ts';
 
-export const tables: Rows = { ...general, ...control, ...identity, ...pmu, ...debug };
+export const tables: Rows = { ...general, ...control, ...identity, ...pmu, ...fgt, ...debug };
 
 const LEVELS = ['el0', 'el1', 'el2'];
 const ONES = (1n << 64n) - 1n;
@@ -25,6 +26,7 @@ export interface Options {
   readonly without?: readonly string[];
   readonly counters?: number;
   readonly hpmn0?: string;
+  readonly host_counters?: number;
   readonly level?: 0 | 1 | 2;
   readonly policy?: PolicyName;
   readonly settings?: Readonly<Record<string, string | number | boolean>>;
@@ -67,6 +69,7 @@ export class Fake {
         ...row.settings,
         ...(options.counters !== undefined && { counters: options.counters }),
         ...(options.hpmn0 !== undefined && { hpmn0: options.hpmn0 }),
+        ...(options.host_counters !== undefined && { host_counters: options.host_counters }),
       },
     };
     this.level = options.level ?? 1;
@@ -151,6 +154,8 @@ export class Fake {
     const { when } = group;
     if (typeof when === 'function') return when(this.vcpu, access);
     if ('intercept' in when) return false;
+    const { needs } = this.row(when.register);
+    if (needs !== undefined && !this.cpu.features.has(needs)) return false;
     return this.field(when.register, when.field) === when.is;
   }
 

@@ -76,8 +76,8 @@ function refusalRows(refusal: CreationRefused): string[][] {
 
 function configRows({ xl, creation, image }: Checked, sources: Sources): string[][] {
   const domain = domainOf({ xl, creation, image, warnings: [] }, sources.selected, sources.toolstack, sources.host);
-  const { personality, mode } = sources.selected;
-  const policy = domain.policy ?? personality.policy(mode, xl.vpmu);
+  const { personality, mode, options } = sources.selected;
+  const policy = domain.policy ?? personality.policy(mode, xl.vpmu, options);
   const rows = [
     ['name', xl.name],
     ['type', xl.type],
@@ -132,7 +132,7 @@ function json(result: Result, sources: Sources): CheckedJson {
             vcpus: checked.xl.vcpus,
             pins: domain.pins?.map((pins) => [...pins]) ?? null,
             vpmu: checked.xl.vpmu,
-            policy: domain.policy ?? personality.policy(mode, checked.xl.vpmu),
+            policy: domain.policy ?? personality.policy(mode, checked.xl.vpmu, sources.selected.options),
           }
         : null,
     request:

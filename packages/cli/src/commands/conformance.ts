@@ -12,11 +12,12 @@ import {
 import type { Arch, Conformance } from '@countervisor/contract';
 import { load } from '@countervisor/core';
 import { EXIT, UnsupportedError, UsageError } from '../exit.ts';
+import { type ExtensionFlags, subjectWithExtensions } from '../extension.ts';
 import { type Found, findArchitectures, inFolder, named } from '../find.ts';
 import { type Io, OutputFile } from '../io.ts';
 import { job, parts } from '../jobs.ts';
 
-export interface ConformanceFlags {
+export interface ConformanceFlags extends ExtensionFlags {
   readonly group?: readonly string[];
   readonly strict?: boolean;
   readonly jobs?: number;
@@ -90,12 +91,15 @@ async function inProcesses(
   onDone: (done: Done) => void,
 ): Promise<ReadonlyMap<string, Done>> {
   const results = new Map<string, Done>();
-  const groups = (flags.group ?? []).flatMap((group) => ['-g', group]);
+  const same = [
+    ...(flags.group ?? []).flatMap((group) => ['-g', group]),
+    ...(flags.extension ?? []).flatMap((extension) => ['--extension', extension]),
+  ];
   const shards = parts(readShard(flags.shard) ?? { part: 1, of: 1 }, jobs);
   const ended = await Promise.all(
     shards.map(({ part, of }) =>
       job(
-        ['conformance', what, '--lines', '--shard', `${part}/${of}`, ...groups],
+        ['conformance', what, '--lines', '--shard', `${part}/${of}`, ...same],
         (done) => {
           results.set(`${done.suite}/${done.name}`, done);
           onDone(done);
@@ -148,7 +152,7 @@ async function outcomeOf(io: Io, what: string, { arch, kit }: Subject, flags: Co
 
 export async function conformance(io: Io, what: string, flags: ConformanceFlags): Promise<number> {
   readShard(flags.shard);
-  const tested = await subject(meant(io, what));
+  const tested = await subjectWithExtensions(io, flags, await subject(meant(io, what)));
   // Opened first: whoever cannot write there is told before the work.
   const file = flags.junit === undefined ? undefined : new OutputFile(io, flags.junit);
   let outcome: Outcome;

@@ -150,9 +150,18 @@ describe('exit codes', () => {
     );
   });
 
-  it('5 for an engine that is not built, a policy that is not offered', async () => {
+  it('the same from every engine; 2 for one that does not exist', async () => {
     const w = world({});
-    expect((await w.run('run', 'count-loop.bin', '--engine', 'translator')).code).toBe(5);
+    const [first, ...others] = await Promise.all(
+      ['auto', 'translator', 'stepper'].map((engine) => w.run('run', 'count-loop.bin', '--engine', engine)),
+    );
+    expect(first?.code).toBe(0);
+    for (const other of others) expect(other).toEqual(first);
+    const { code, err } = await w.run('run', 'count-loop.bin', '--engine', 'translater');
+    expect([code, err]).toEqual([2, expect.stringContaining("Did you mean 'translator'?")]);
+  });
+
+  it('5 for a policy that is not offered', async () => {
     const narrow = {
       ...template_,
       personalities: { plain: { ...template_.personalities.plain, policies: ['off'] as const } },

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { type Count, countSchema, hexSchema, schemaAddress } from './parts.ts';
 
-export const TRACE_KINDS = ['access', 'trap', 'switch', 'overflow', 'irq', 'exception'] as const;
+export const TRACE_KINDS = ['access', 'trap', 'switch', 'overflow', 'irq', 'exception', 'note'] as const;
 export type TraceKind = (typeof TRACE_KINDS)[number];
 
 export const traceAddress: string = schemaAddress('trace');
@@ -49,6 +49,7 @@ export type TraceLine =
       readonly line: boolean;
     })
   | (InGuest & { readonly type: 'irq'; readonly exception: string })
+  | (InGuest & { readonly type: 'note'; readonly what: string })
   | (InGuest & {
       readonly type: 'exception';
       readonly level: string;
@@ -102,6 +103,11 @@ export const traceSchema: z.ZodType<TraceLine> = z
       line: z.boolean().describe("The PMU's interrupt line after it."),
     }),
     z.strictObject({ type: z.literal('irq'), ...inGuest, exception: z.string() }),
+    z.strictObject({
+      type: z.literal('note'),
+      ...inGuest,
+      what: z.string().describe('What no access and no trap shows: a lost record, a pinned page.'),
+    }),
     z.strictObject({
       type: z.literal('exception'),
       ...inGuest,

@@ -1,5 +1,5 @@
 /** Overflow (counting rules 6 and 7): at n events and not at n - 1, each counter's own bit, two at once, masked and unmasked, and the interrupt at the right boundary. */
-import type { PmuUse, PolicyName } from '@countervisor/contract';
+import type { PmuUse, PolicyName, Program, Signal } from '@countervisor/contract';
 import { Absent, type Check, type Lab, type Subject, same } from '../check.ts';
 import { factsOn, vague } from '../facts.ts';
 import {
@@ -188,6 +188,35 @@ const ROWS: readonly Row[] = [
     },
   },
   {
+    name: 'of every rare event, in one go: at the instruction that emits it',
+    needs: ['events', 'signals'],
+    async run({ subject, use, way: { bits }, first: [a], start }) {
+      const counters = (event: number) => [{ counter: a, event, from: short(bits, 1) }];
+      let looked = 0;
+      for (const [signal, program] of emitters(subject)) {
+        const until = program.counts.instruction;
+        const [w, slow] = await start({ counters: counters(eventOf(subject, signal)), body: [nop()] });
+        await slow.run(w.started);
+        await slow.signals();
+        await slow.place(program.code);
+        const emitted = async (): Promise<number> =>
+          (await slow.signals()).reduce((sum, level) => sum + level[signal], 0);
+        let at = w.started;
+        while ((await emitted()) === 0 && at < w.started + until) await slow.run(++at);
+        const [, whole] = await start({ counters: counters(eventOf(subject, signal)), body: [nop()] });
+        await whole.run(w.started);
+        await whole.place(program.code);
+        await whole.watch();
+        await whole.run(w.started + until);
+        const told = (await whole.moments()).filter((m) => m.kind === 'overflow');
+        same(`instructions behind the first ${signal}`, told[0]?.at, at);
+        same('whose overflow it is', told[0]?.counter, use.value(a));
+        looked++;
+      }
+      if (looked === 0) throw new Absent('no program emits a rare signal that an event counts alone');
+    },
+  },
+  {
     name: 'of software increments: at the increment itself',
     absent: ({ increment }) => (increment === undefined ? NO_INCREMENT : undefined),
     async run({ use, way: { bits }, first: [a], start, status, subject }) {
@@ -223,6 +252,29 @@ const ROWS: readonly Row[] = [
   },
 ];
 
+/** What every instruction emits, what cannot be told beforehand, and what comes with a change of level (which is looked at anyway). */
+const USUAL: readonly string[] = [
+  'instruction',
+  'cycle',
+  'stall-backend',
+  'stall-frontend',
+  'increment',
+  'carry',
+  'exception',
+  'exception-return',
+];
+
+/** Each signal that an event counts alone, with a program that emits it and does not use the PMU itself. */
+function emitters({ facts, kit }: Subject): (readonly [Signal, Program])[] {
+  const signals = Object.values(facts.events).flatMap((counts) => (counts.length === 1 ? counts : []));
+  return [...new Set(signals)]
+    .filter((signal) => !USUAL.includes(signal))
+    .flatMap((signal) => {
+      const found = Object.values(kit.programs).find(({ counts, pmu }) => !pmu && (counts[signal] ?? 0) > 0);
+      return found === undefined ? [] : [[signal, found] as const];
+    });
+}
+
 /** Address of the instruction n behind the start of counting. All instructions of these windows are of one length: taken from the places. */
 function addressOf(w: Window, n: number): bigint {
   for (const { at, before, instructions } of w.code.places) {
@@ -247,6 +299,18 @@ function own(subject: Subject, policy: PolicyName, way: Way, counter: number, ev
       same('status before', hex((await session.get(use.status)) & every(use)), hex(0n));
       await session.run(w.started + 3);
       same('status behind', hex((await session.get(use.status)) & every(use)), hex(use.bit(counter)));
+      // A wrap of the lower half is none.
+      const half = 1n << BigInt(way.bits / 2);
+      const lower = window(subject, {
+        counters: [{ counter, from: half - 3n, ...(event !== undefined && { event }) }],
+        body: [nop(8)],
+        ...(way.start !== undefined && { start: way.start }),
+      });
+      const other = await lab.start({ guests: [{ code: lower.code.bytes, policy }], cpu: way.cpu });
+      await other.run(lower.started + 5);
+      const what = `status behind a wrap at ${way.bits / 2} bits`;
+      same(what, hex((await other.get(use.status)) & every(use)), hex(0n));
+      same(`count behind a wrap at ${way.bits / 2} bits`, await other.get(use.value(counter)), half + 2n);
     },
   };
 }

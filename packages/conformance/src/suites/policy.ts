@@ -1,6 +1,6 @@
 /** Policies: role by role what they mean, what a guest then gets, and what each personality of the architecture chooses. */
 import type { Demand, PmuRole, PolicyName } from '@countervisor/contract';
-import { POLICY_TABLE } from '@countervisor/core';
+import { chosenOptions, POLICY_TABLE } from '@countervisor/core';
 import { Absent, type Check, holds, type Lab, type Subject, same } from '../check.ts';
 import { kernelOf, NO_CODE, nop, probe, useOf, writerOf } from '../guest.ts';
 import { window } from '../window.ts';
@@ -156,7 +156,7 @@ function personalities({ arch, kit }: Subject): Check[] {
         name: `the personality ${name} in ${mode}: chooses policies that are offered`,
         async run(): Promise<void> {
           for (const vpmu of [false, true]) {
-            const chosen = personality.policy(mode, vpmu);
+            const chosen = personality.policy(mode, vpmu, chosenOptions(personality));
             holds(
               `${name} ${vpmu ? 'with' : 'without'} a vPMU`,
               arch.offers.policies.includes(chosen),

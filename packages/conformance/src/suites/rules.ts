@@ -1,5 +1,5 @@
 /** The published counting rules (ARCHITECTURE.md), by number, where guest code can show them on any architecture. Rule 6 is the suite `overflow`, rule 11 the suite `determinism`. */
-import { type CallFacts, isNone, type PmuUse, type PolicyName, type Step } from '@countervisor/contract';
+import { type CallFacts, isNone, type PmuUse, type PolicyName, type Signal, type Step } from '@countervisor/contract';
 import { Absent, type Check, type Lab, type Lack, type Subject, same } from '../check.ts';
 import { factsOn, NO_MANUAL, vague } from '../facts.ts';
 import { CATCH, EXCEPTION, guestLevels, keep, kernelOf, level, nop, read, useOf, write, writes } from '../guest.ts';
@@ -41,7 +41,7 @@ const RULES: readonly Rule[] = [
   {
     name: 'rule 1: the level before an instruction decides whether a filter leaves it out',
     absent: oneLevel,
-    async run({ subject, c: [a, b, d], event, start, counted }) {
+    async run({ subject, lab, c: [a, b, d], event, start, counted }) {
       const { arch } = subject;
       const user = guestLevels(arch)[0] as string;
       const kernel = kernelOf(arch);
@@ -53,10 +53,17 @@ const RULES: readonly Rule[] = [
       ];
       const [w, session] = await start({ counters, before: [CATCH], body: [nop(4), level(user), nop(7), nop(1)] });
       const [, down = 0, , end = 0] = w.body;
+      const outside = lab.target.lacks.signals === undefined;
+      await session.run(w.started);
+      if (outside) await session.signals();
       await session.run(end);
       await counted(session, `instructions but those at ${user}`, a, down - w.started);
       await counted(session, `instructions but those at ${kernel}`, b, end - down);
       await counted(session, 'instructions at both', d, end - w.started);
+      if (!outside) return;
+      const levels = (await session.signals()).map(({ instruction: retired }) => retired);
+      const expected = arch.levels.map((name) => (name === user ? end - down : name === kernel ? down - w.started : 0));
+      same('instructions by level, counted from outside', levels, expected);
     },
   },
   {
@@ -338,6 +345,28 @@ const RULES: readonly Rule[] = [
       await counted(session, 'cycles at 1 + 2 + 1 each', a, 4 * n);
       await counted(session, 'cycles lost behind', b, 2 * n);
       await counted(session, 'cycles lost fetching', d, n);
+    },
+  },
+  {
+    name: 'rule 9: every event of instructions, cycles and stalls, however it mixes them',
+    needs: ['costs'],
+    async run({ subject, c: [a], start, counted }) {
+      const costs = Object.fromEntries(
+        Object.keys(subject.arch.isa.costs).map((name) => [name, { backend: 5, frontend: 3 }]),
+      );
+      const each: Readonly<Partial<Record<Signal, number>>> = {
+        instruction: 1,
+        cycle: 9,
+        'stall-backend': 5,
+        'stall-frontend': 3,
+      };
+      for (const [id, signals] of Object.entries(subject.facts.events)) {
+        if (!signals.every((signal) => signal in each)) continue;
+        const [w, session] = await start({ counters: [{ counter: a, event: Number(id) }], body: [nop(7)] }, { costs });
+        await session.run(w.stopped);
+        const amount = signals.reduce((sum, signal) => sum + (each[signal] ?? 0), 0);
+        await counted(session, `event 0x${Number(id).toString(16)}`, a, amount * (w.stopped - w.started));
+      }
     },
   },
   {

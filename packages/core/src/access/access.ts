@@ -7,8 +7,8 @@ import type { VcpuRuntime } from '../vcpu.ts';
 import { type Decision, decide } from './decide.ts';
 import { performRead, performWrite } from './perform.ts';
 
-/** An access to no register, or one that is refused: the guest takes an exception, or nothing happens. A code of the stepper. */
-function undefinedHere(v: VcpuRuntime, space: string, index: number, write: boolean): number {
+/** An access to no register, or one that is refused: the guest takes an exception, and why, or nothing happens. A code of the stepper. */
+function undefinedHere(v: VcpuRuntime, space: string, index: number, write: boolean, rule: string): number {
   const { faults } = v.domain.arch.arch.isa;
   const bits = v.domain.engine.insn?.bits ?? 0n;
   const answer = faults.register?.(v.handle, { space, index, write }, bits) ?? faults.undefined(v.handle, bits);
@@ -16,6 +16,7 @@ function undefinedHere(v: VcpuRuntime, space: string, index: number, write: bool
     if (!write) put(v, answer.ignored);
     return 0;
   }
+  v.domain.machine.because(answer, rule);
   v.domain.engine.fault = answer;
   return CODE.fault;
 }
@@ -50,7 +51,7 @@ export function access(v: VcpuRuntime, space: string, index: number, write: bool
   const register = v.domain.arch.byAddress.get(space)?.get(index);
   if (register === undefined) {
     v.domain.unknownRegister(v, space, index, write);
-    return undefinedHere(v, space, index, write);
+    return undefinedHere(v, space, index, write, 'no table declares the register');
   }
   const written = write ? (BigInt(x.hi >>> 0) << 32n) | BigInt(x.lo >>> 0) : undefined;
   const request = (): Access => ({
@@ -62,7 +63,7 @@ export function access(v: VcpuRuntime, space: string, index: number, write: bool
   let why: string | undefined;
   if (decision.verdict === 'undefined' || decision.verdict === 'absent') {
     tell(v, register, write, decision, undefined);
-    return undefinedHere(v, space, index, write);
+    return undefinedHere(v, space, index, write, decision.rule);
   }
   if (decision.verdict === 'trapped') {
     const settled = dispatch(v, decision.group.cause, {
@@ -85,8 +86,9 @@ export function access(v: VcpuRuntime, space: string, index: number, write: bool
   const performed = write ? performWrite(v.handle, register, written as bigint) : performRead(v.handle, register);
   if ('refuse' in performed) {
     tell(v, register, write, decision, undefined, `${performed.refuse}: ${performed.why}`);
-    if (performed.refuse === 'undefined') return undefinedHere(v, space, index, write);
+    if (performed.refuse === 'undefined') return undefinedHere(v, space, index, write, performed.why);
     x.fault = { kind: performed.refuse, ...(performed.syndrome !== undefined && { syndrome: performed.syndrome }) };
+    v.domain.machine.because(x.fault, performed.why);
     return CODE.fault;
   }
   tell(v, register, write, decision, performed.value, why);

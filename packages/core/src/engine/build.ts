@@ -173,6 +173,7 @@ export function build(x: Engine, pc: bigint, slot: number): Insn | undefined {
     signals: x.classes.masks[kind] as number,
     bits,
     pc,
+    heat: 0,
   };
   x.code.made++;
   if (!code.crossed && x.page !== undefined) x.page[slot] = insn;
@@ -195,9 +196,11 @@ export function openPage(x: Engine, lo: number, hi: number): boolean {
   if (x.code.full) x.dropCode();
   const hostPage = Math.floor(host / PAGE);
   const fresh = x.memory.watched[hostPage] === 0;
+  x.pageHost = hostPage * PAGE;
+  x.pageMode = x.doors.mode(x.v);
   x.pageLo = (hi << 20) | (lo >>> 12);
   x.pageHi = hi >>> 12;
-  x.page = x.code.page(hostPage, x.doors.mode(x.v), x.pageHi, x.pageLo);
+  x.page = x.code.page(hostPage, x.pageMode, x.pageHi, x.pageLo);
   if (fresh) x.clearWriteTags();
   return true;
 }

@@ -13,6 +13,8 @@ export interface Insn {
   /** The bytes, little-endian, for syndromes. */
   readonly bits: bigint;
   readonly pc: bigint;
+  /** How often control has arrived here, while the stepper hunts for hot code. */
+  heat: number;
 }
 
 export type CodePage = (Insn | undefined)[];

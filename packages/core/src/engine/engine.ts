@@ -72,10 +72,12 @@ export class Engine<V extends Running = Running> {
   /** Two to this are the bytes of the code cache's grain. */
   readonly grainBits: number;
   readonly code: CodeCache;
-  /** Retired instructions by class since the last fold. */
-  readonly counts: Int32Array = new Int32Array(CLASSES);
+  /** Retired instructions by class since the last fold. In the domain's memory, so that translated code counts there, too. */
+  readonly counts: Int32Array;
   /** Signals that only the run could know, since the last fold. */
-  readonly extra: Float64Array = new Float64Array(SIGNAL_NAMES.length);
+  readonly extra: Float64Array;
+  /** Signals that somebody counts now, bit per signal; translated code need not tell others apart. */
+  needed = -1;
   /** Signals whose next occurrence may be an overflow: bit per signal. */
   critical = 0;
   attention = 0;
@@ -92,6 +94,18 @@ export class Engine<V extends Running = Running> {
   page: CodePage | undefined;
   pageLo = -1;
   pageHi = -1;
+  /** Its host offset, and the mode its code is decoded in. */
+  pageHost = 0;
+  pageMode = 0;
+  /** Where control arrives so often, the stepper stops when it hunts for hot code: at `reached`. */
+  hunting = false;
+  /** Has translated code led to PC, which it does not have? */
+  led = false;
+  /** More arrivals than this make it hot. */
+  hot = 300;
+  reached: Insn | undefined;
+  /** Told when a page's code is dropped; without a page, all of it. */
+  dropped: ((hostPage?: number) => void) | undefined;
   /** Bytes that did not decode, for syndromes. */
   bits = 0n;
   /** The instruction that was built last without a page to keep it: it crosses into another one. */
@@ -121,6 +135,8 @@ export class Engine<V extends Running = Running> {
     this.m = memory.words;
     this.bytes = memory.bytes;
     this.halves = new Uint16Array(memory.buffer);
+    this.counts = new Int32Array(memory.buffer, memory.layout.counts, CLASSES);
+    this.extra = new Float64Array(memory.buffer, memory.layout.signals, SIGNAL_NAMES.length);
     this.pcWord = arch.pc.id * 2;
     this.grainBits = Math.log2(arch.arch.isa.grain);
     this.code = new CodeCache(memory.watched, PAGE / arch.arch.isa.grain);
@@ -183,6 +199,7 @@ export class Engine<V extends Running = Running> {
   /** Drops all decoded code and its constants. */
   dropCode(): void {
     this.code.clear();
+    this.dropped?.();
     this.#pool.clear();
     this.#poolUsed = 0;
     this.page = undefined;
@@ -254,6 +271,7 @@ export class Engine<V extends Running = Running> {
     const page = Math.floor(offset / PAGE);
     if (this.memory.watched[page] === 0) return;
     this.code.invalidate(page);
+    this.dropped?.(page);
     this.attention |= ATTENTION.decode;
   }
 

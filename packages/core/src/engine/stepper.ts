@@ -22,7 +22,7 @@ function retireUnaligned(x: Engine): void {
  * `Engine.attention` says that something changed that core has to look at, always at an instruction boundary.
  */
 export function step(x: Engine, budget: number): number {
-  const { m, counts, grainBits, critical, noting } = x;
+  const { m, counts, grainBits, critical, noting, hunting } = x;
   const { s } = x.v;
   const pcAt = s + x.pcWord;
   const below = (1 << grainBits) - 1;
@@ -32,8 +32,12 @@ export function step(x: Engine, budget: number): number {
   let hi = m[pcAt + 1] as number;
   /** The page of `lo` and `hi`, while nothing can have changed it. */
   let page: CodePage | undefined;
+  /** Does control arrive here from somewhere else? Where an activation begins may be anywhere, unless translated code led there. */
+  let head = hunting;
+  let arrivals = x.led ? 1 : 0;
   while (used < budget) {
     if (page === undefined) {
+      head = hunting;
       if ((lo & below) !== 0) {
         const misaligned = x.doors.fault(x.v, 'fetch', 0n, 0n, 'fetch');
         if (misaligned !== undefined) {
@@ -58,6 +62,16 @@ export function step(x: Engine, budget: number): number {
         return used;
       }
     }
+    if (head) {
+      head = false;
+      insn.heat += arrivals;
+      arrivals = 1;
+      if (insn.heat > x.hot) {
+        x.reached = insn;
+        return used;
+      }
+      x.led = false;
+    }
     const atLo = lo;
     const atHi = hi;
     if (noting) x.noteSize = 0;
@@ -77,6 +91,7 @@ export function step(x: Engine, budget: number): number {
       const next = m[pcAt] as number;
       const nextHi = m[pcAt + 1] as number;
       if ((lo ^ next) >>> 12 !== 0 || hi !== nextHi || (next & below) !== 0) page = undefined;
+      head = hunting;
       lo = next;
       hi = nextHi;
     } else {

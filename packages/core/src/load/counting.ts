@@ -10,6 +10,7 @@ import {
 } from '@countervisor/contract';
 import { loosely, type Names } from './names.ts';
 import { type Problems, show } from './problems.ts';
+import { SHAPES } from './shapes.ts';
 
 const EVENT = Object.keys({ id: 0, name: 0, means: 0, counts: 0, needs: 0, source: 0 } satisfies Record<
   keyof PmuEvent,
@@ -27,7 +28,7 @@ const COUNTER = Object.keys({
   needs: 0,
 } satisfies Record<keyof Counter, 0>);
 const SAMPLING = Object.keys({ armed: 0, boundary: 0, branches: 0, branched: 0 } satisfies Record<keyof Sampling, 0>);
-const PLAN = Object.keys({
+export const PLAN: readonly string[] = Object.keys({
   controls: 0,
   freeze: 0,
   counters: 0,
@@ -41,6 +42,7 @@ const SIGNAL_NAMES: ReadonlySet<string> = new Set(Object.keys(SIGNALS));
 export function checkPmu(problems: Problems, thing: unknown, names: Names): void {
   const pmu = problems.named('pmu', thing, 'the PMU');
   if (pmu === undefined) return;
+  problems.only('pmu', pmu, SHAPES.pmu);
   checkEvents(problems, pmu.events, names);
   checkCounters(problems, pmu.counters, names);
   for (const name of ['exists', 'overflow', 'line']) problems.function(`pmu.${name}`, pmu[name]);
@@ -72,6 +74,8 @@ export function checkSampling(problems: Problems, thing: unknown): void {
 function checkEvents(problems: Problems, table: unknown, names: Names): void {
   const byId = new Map<number, string>();
   const byName = new Set<string>();
+  const called = (name: string | undefined): string | undefined =>
+    name === undefined ? undefined : names.called('events', name);
   problems.items('pmu.events', table).forEach((thing, i) => {
     const event = problems.named(`pmu.events[${i}]`, thing, 'an event');
     if (event === undefined) return;
@@ -86,9 +90,9 @@ function checkEvents(problems: Problems, table: unknown, names: Names): void {
     const id = problems.whole(`${where}.id`, event.id, 0, Number.MAX_SAFE_INTEGER);
     const other = id === undefined ? undefined : byId.get(id);
     if (id !== undefined && other !== undefined) {
-      problems.note('CV_SAME_EVENT', where, { event: name ?? `[${i}]`, other, id: `0x${id.toString(16)}` });
+      problems.note('CV_SAME_EVENT', where, { event: called(name) ?? `[${i}]`, other, id: `0x${id.toString(16)}` });
     }
-    if (id !== undefined) byId.set(id, name ?? `[${i}]`);
+    if (id !== undefined) byId.set(id, called(name) ?? `[${i}]`);
     const counts = problems.items(`${where}.counts`, event.counts);
     for (const [n, signal] of counts.entries()) {
       problems.name(`${where}.counts[${n}]`, 'signal', signal, SIGNAL_NAMES);

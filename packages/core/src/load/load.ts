@@ -2,6 +2,7 @@
 import type { Arch } from '@countervisor/contract';
 import { loosely } from './names.ts';
 import { type Asked, checkContract, negotiate } from './negotiate.ts';
+import { calledWith } from './owner.ts';
 import { PluginRefused, validate } from './validate.ts';
 
 /**
@@ -12,7 +13,7 @@ export function load(plugin: unknown, asked: Asked = {}): Arch {
   checkContract(loosely(plugin));
   validate(plugin);
   const unmet = negotiate(plugin, asked);
-  if (unmet.length > 0) throw new PluginRefused(plugin.name, unmet);
+  if (unmet.length > 0) throw new PluginRefused(calledWith(plugin), unmet);
   freeze(plugin);
   return plugin;
 }

@@ -12,6 +12,8 @@ export interface Names {
   readonly policies: ReadonlySet<string>;
   /** A register's row as it was written; any shape. */
   register(name: string): Record<string, unknown>;
+  /** A name of this table as sentences show it: with its package, where that is an extension. */
+  called(table: string, name: string): string;
   /** Can some CPU model have both features at once? `undefined` is a row that needs none. */
   together(a: string | undefined, b: string | undefined): boolean;
 }
@@ -24,6 +26,19 @@ export function loosely(thing: unknown): Record<string, unknown> {
 const strings = (thing: unknown): string[] =>
   Array.isArray(thing) ? thing.filter((item) => typeof item === 'string') : [];
 const keys = (thing: unknown): Set<string> => new Set(Object.keys(loosely(thing)));
+
+/** The extension that declares a name in this table; an event is declared in a list. */
+export function extensionOf(extensions: unknown, table: string, name: string): string | undefined {
+  if (!Array.isArray(extensions)) return undefined;
+  for (const extension of extensions) {
+    const rows = loosely(extension)[table];
+    const has = Array.isArray(rows)
+      ? rows.some((row) => loosely(row).name === name)
+      : Object.hasOwn(loosely(rows), name);
+    if (has) return String(loosely(extension).name);
+  }
+  return undefined;
+}
 
 /** Collected before anything is checked, so that one broken table does not make every other one look wrong. */
 export function namesOf(plugin: Record<string, unknown>): Names {
@@ -44,6 +59,10 @@ export function namesOf(plugin: Record<string, unknown>): Names {
     settings: keys(plugin.settings),
     policies: new Set(strings(loosely(plugin.offers).policies)),
     register: (name) => loosely(Object.hasOwn(rows, name) ? rows[name] : undefined),
+    called: (table, name) => {
+      const owner = extensionOf(plugin.extensions, table, name);
+      return owner === undefined ? name : `${name} (${owner})`;
+    },
     together: (a, b) => cpus.some((cpu) => has(cpu, a) && has(cpu, b)),
   };
 }

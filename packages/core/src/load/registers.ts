@@ -11,6 +11,7 @@ import {
 import { AFFECTS, fieldMasks } from './compile.ts';
 import { loosely, type Names } from './names.ts';
 import { bitsOf, type Problems, runsOf, show } from './problems.ts';
+import { SHAPES } from './shapes.ts';
 
 const WRITES = Object.keys({
   plain: 0,
@@ -106,6 +107,7 @@ function checkRow(
   if (row.at !== undefined) {
     const at = problems.named(`${where}.at`, row.at, 'an address');
     if (at !== undefined) {
+      problems.only(`${where}.at`, at, SHAPES.address);
       problems.text(`${where}.at.space`, at.space);
       problems.whole(`${where}.at.index`, at.index, 0, 2 ** 32 - 1);
     }
@@ -128,6 +130,7 @@ function checkBehaviour(problems: Problems, where: string, row: Readonly<Record<
   if (row.action === undefined) return;
   const action = problems.named(`${where}.action`, row.action);
   if (action === undefined) return;
+  problems.only(`${where}.action`, action, SHAPES.action);
   const read = problems.function(`${where}.action.read`, action.read, 'optional');
   const write = problems.function(`${where}.action.write`, action.write, 'optional');
   if (!read && !write) problems.shape(`${where}.action`, 'an object with read, write or both', row.action);
@@ -255,7 +258,11 @@ function checkAddresses(problems: Problems, rows: readonly (readonly [string, un
     const own = { name, needs: typeof needs === 'string' ? needs : undefined };
     for (const other of here) {
       if (!names.together(own.needs, other.needs)) continue;
-      problems.note('CV_SAME_ADDRESS', `registers.${name}.at`, { register: name, other: other.name, address });
+      problems.note('CV_SAME_ADDRESS', `registers.${name}.at`, {
+        register: names.called('registers', name),
+        other: names.called('registers', other.name),
+        address,
+      });
     }
     here.push(own);
   }

@@ -1,16 +1,18 @@
 /** Checks of what surrounds the instruction set: CPU models and their settings, platforms, personalities. */
 
-import { checkLists, checkWrites } from './counting.ts';
+import { checkLists, checkWrites, PLAN } from './counting.ts';
 import { foundations, settingAllows, settingValues } from './cpu.ts';
 import { checkServices } from './execution.ts';
 import { loosely, type Names } from './names.ts';
 import { type Problems, show } from './problems.ts';
+import { SHAPES } from './shapes.ts';
 
 export function checkCpus(problems: Problems, plugin: Readonly<Record<string, unknown>>, names: Names): void {
   const settings = loosely(plugin.settings);
   for (const [name, thing] of problems.entries('settings', plugin.settings)) {
     const setting = problems.named(`settings.${name}`, thing, 'a setting');
     if (setting === undefined) continue;
+    problems.only(`settings.${name}`, setting, SHAPES.setting);
     problems.text(`settings.${name}.means`, setting.means);
     if (settingValues(setting) === undefined) {
       problems.shape(`settings.${name}.values`, 'a list of words or { from, to }', setting.values);
@@ -22,6 +24,7 @@ export function checkCpus(problems: Problems, plugin: Readonly<Record<string, un
     const where = `cpus.${name}`;
     const row = problems.named(where, thing, 'a CPU model');
     if (row === undefined) continue;
+    problems.only(where, row, SHAPES.cpu);
     problems.text(`${where}.means`, row.means);
     const features = new Set<string>();
     const optional = row.optional === undefined ? [] : problems.texts(`${where}.optional`, row.optional);
@@ -66,6 +69,7 @@ function checkFeatures(problems: Problems, table: unknown): Record<string, { rea
   const known = new Set(rows.map(([name]) => name));
   const stands: Record<string, { readonly after?: string }> = {};
   for (const [name, thing] of rows) {
+    // An architecture may keep columns of its own there, such as what identity registers show of a feature.
     const { means, after } = loosely(problems.named(`features.${name}`, thing, 'a feature'));
     problems.text(`features.${name}.means`, means);
     const under =
@@ -84,11 +88,13 @@ export function checkPlatforms(problems: Problems, plugin: Readonly<Record<strin
     const where = `platforms.${name}`;
     const platform = problems.named(where, thing, 'a platform');
     if (platform === undefined) continue;
+    problems.only(where, platform, SHAPES.platform);
     checkOwnName(problems, where, name, platform.name);
     problems.text(`${where}.means`, platform.means);
     checkMap(problems, where, name, platform);
     const images = problems.named(`${where}.images`, platform.images);
     if (images !== undefined) {
+      problems.only(`${where}.images`, images, SHAPES.images);
       for (const [i, machine] of problems.items(`${where}.images.elf`, images.elf).entries()) {
         problems.whole(`${where}.images.elf[${i}]`, machine, 0, 0xffff);
       }
@@ -110,6 +116,7 @@ export function checkPlatforms(problems: Problems, plugin: Readonly<Record<strin
       problems.function(`${where}.${key}`, platform[key]);
     }
     problems.function(`${where}.latch`, platform.latch, 'optional');
+    problems.function(`${where}.code`, platform.code, 'optional');
     const tree = problems.function(`${where}.deviceTree`, platform.deviceTree, 'optional');
     const address = problems.function(`${where}.treeAddress`, platform.treeAddress, 'optional');
     if (tree !== address) {
@@ -134,6 +141,7 @@ function checkMap(problems: Problems, where: string, name: string, platform: Rea
   const ranges: Range[] = [];
   const ram = problems.named(`${where}.ram`, platform.ram);
   if (ram !== undefined) {
+    problems.only(`${where}.ram`, ram, SHAPES.ram);
     const base = problems.natural(`${where}.ram.base`, ram.base);
     const most = problems.natural(`${where}.ram.most`, ram.most);
     if (base !== undefined && most !== undefined)
@@ -147,6 +155,7 @@ function checkMap(problems: Problems, where: string, name: string, platform: Rea
     const at = `${where}.devices.${own}`;
     if (seen.has(own)) problems.note('CV_LISTED_TWICE', at, { where: at, name: own, before: 'another device' });
     seen.add(own);
+    problems.only(at, device, SHAPES.device);
     problems.oneOf(`${at}.per`, device.per, ['domain', 'vcpu']);
     const sizes = problems.items(`${at}.sizes`, device.sizes);
     if (sizes.some((size) => ![1, 2, 4, 8].includes(size as number))) {
@@ -158,6 +167,7 @@ function checkMap(problems: Problems, where: string, name: string, platform: Rea
     if (device.range === undefined) return;
     const range = problems.named(`${at}.range`, device.range);
     if (range === undefined) return;
+    problems.only(`${at}.range`, range, SHAPES.range);
     const base = problems.natural(`${at}.range.base`, range.base);
     const size = problems.whole(`${at}.range.size`, range.size, 1, Number.MAX_SAFE_INTEGER);
     if (base !== undefined && size !== undefined)
@@ -186,19 +196,42 @@ export function checkPersonalities(problems: Problems, table: unknown, names: Na
     const where = `personalities.${name}`;
     const row = problems.named(where, thing, 'a personality');
     if (row === undefined) continue;
+    problems.only(where, row, SHAPES.personality);
     checkOwnName(problems, where, name, row.name);
     problems.text(`${where}.means`, row.means);
     for (const policy of problems.texts(`${where}.policies`, row.policies)) offered(problems, where, policy, names);
     problems.items(`${where}.quirks`, row.quirks).forEach((thing, i) => {
       const quirk = problems.named(`${where}.quirks[${i}]`, thing, 'a quirk');
+      if (quirk !== undefined) problems.only(`${where}.quirks[${i}]`, quirk, SHAPES.quirk);
       for (const key of ['name', 'means', 'source']) problems.text(`${where}.quirks[${i}].${key}`, loosely(quirk)[key]);
     });
+    const options = checkOptions(problems, where, row.options);
     for (const key of ['policy', 'settings', 'handlers', 'interrupt']) problems.function(`${where}.${key}`, row[key]);
     for (const key of ['enforce', 'switching']) problems.function(`${where}.${key}`, row[key], 'optional');
     if (row.services !== undefined) checkServices(problems, `${where}.services`, row.services);
     if (row.createdBy !== undefined) problems.oneOf(`${where}.createdBy`, row.createdBy, ['libxl', 'vmm']);
-    for (const mode of MODES) checkAnswers(problems, where, row, mode, names);
+    for (const mode of MODES) checkAnswers(problems, where, row, mode, options, names);
   }
+}
+
+/** A personality's options; returns each with its default. */
+function checkOptions(problems: Problems, where: string, table: unknown): Record<string, string> {
+  const defaults: Record<string, string> = {};
+  if (table === undefined) return defaults;
+  for (const [name, thing] of problems.entries(`${where}.options`, table)) {
+    const at = `${where}.options.${name}`;
+    const option = problems.named(at, thing, 'an option');
+    if (option === undefined) continue;
+    problems.only(at, option, SHAPES.option);
+    for (const key of ['means', 'source']) problems.text(`${at}.${key}`, option[key]);
+    problems.function(`${at}.problem`, option.problem, 'optional');
+    const value =
+      typeof option.default === 'string' ? option.default : (problems.text(`${at}.default`, option.default) ?? '');
+    defaults[name] = value;
+    if (option.values === 'text') continue;
+    problems.oneOf(`${at}.default`, value, problems.texts(`${at}.values`, option.values));
+  }
+  return defaults;
 }
 
 /** A personality's tables are behind functions of the mode, so they are asked. */
@@ -207,12 +240,16 @@ function checkAnswers(
   where: string,
   row: Readonly<Record<string, unknown>>,
   mode: (typeof MODES)[number],
+  options: Readonly<Record<string, string>>,
   names: Names,
 ): void {
   const ask = (key: string, ...args: unknown[]): { readonly answer: unknown; readonly at: string } | undefined => {
     const method = row[key];
     if (typeof method !== 'function') return undefined;
-    const at = `${where}.${key}(${args.map(show).join(', ')})`;
+    const at = `${where}.${key}(${args
+      .filter((arg) => typeof arg !== 'object')
+      .map(show)
+      .join(', ')})`;
     try {
       return { answer: Reflect.apply(method, row, args), at };
     } catch (error) {
@@ -223,15 +260,15 @@ function checkAnswers(
     }
   };
   for (const vpmu of [false, true]) {
-    const policy = ask('policy', mode, vpmu);
+    const policy = ask('policy', mode, vpmu, options);
     if (policy !== undefined) offered(problems, policy.at, policy.answer, names);
-    const settings = ask('settings', mode, vpmu);
+    const settings = ask('settings', mode, vpmu, options);
     for (const [key, value] of settings === undefined ? [] : problems.entries(settings.at, settings.answer)) {
       if (['string', 'number', 'boolean'].includes(typeof value)) continue;
       problems.shape(`${settings?.at}.${key}`, 'a text, a number, true or false', value);
     }
   }
-  const handlers = ask('handlers', mode);
+  const handlers = ask('handlers', mode, options);
   for (const [cause, handler] of handlers === undefined ? [] : problems.entries(handlers.at, handlers.answer)) {
     const at = `${handlers?.at}.${cause}`;
     problems.name(at, 'cause', cause, names.causes);
@@ -240,6 +277,7 @@ function checkAnswers(
   const switching = ask('switching', mode);
   const plan = switching === undefined ? undefined : problems.named(switching.at, switching.answer);
   if (switching === undefined || plan === undefined) return;
+  problems.only(switching.at, plan, PLAN);
   checkLists(problems, switching.at, plan, names, 'partial');
   if (plan.freeze !== undefined) checkWrites(problems, `${switching.at}.freeze`, plan.freeze, names);
 }

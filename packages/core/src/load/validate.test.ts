@@ -430,6 +430,13 @@ describe('counting and switching', () => {
       },
       "CV_SHAPE sampling.none: sampling.none is ''; it must be a text.",
     ],
+    [
+      'sampling that arms counters and has nothing to do at their boundary',
+      (a) => {
+        a.sampling = { armed: () => true };
+      },
+      'CV_CONTRADICTION sampling: sampling says when with armed, and not what then.',
+    ],
   ]);
 
   it('a counter may stay behind when no policy carries it', () => {

@@ -3,9 +3,11 @@ import { type Arch, CountervisorError, POLICIES } from '@countervisor/contract';
 import { say } from '../report/errors.ts';
 import { checkPmu, checkSampling, checkSwitching } from './counting.ts';
 import { checkHypercalls, checkIsa } from './execution.ts';
-import { loosely, namesOf } from './names.ts';
+import { checkExtensions } from './extensions.ts';
+import { extensionOf, loosely, namesOf } from './names.ts';
 import { type Problem, Problems } from './problems.ts';
 import { checkRegisters } from './registers.ts';
+import { SHAPES } from './shapes.ts';
 import { checkCpus, checkPersonalities, checkPlatforms } from './surroundings.ts';
 import { checkTraps } from './traps.ts';
 
@@ -33,12 +35,14 @@ export function problemsOf(plugin: unknown): readonly Problem[] {
   const arch = problems.named('the plugin', plugin, 'what defineArch returns');
   if (arch === undefined) return problems.list;
   const names = namesOf(arch);
+  problems.only('the plugin', arch, SHAPES.arch);
 
   if (typeof arch.name !== 'string' || !NAME.test(arch.name)) {
     problems.shape('name', 'a word of lowercase letters, digits and hyphens', arch.name);
   }
   problems.whole('contract', arch.contract, 1, Number.MAX_SAFE_INTEGER);
   problems.texts('needs', arch.needs);
+  problems.only('offers', loosely(arch.offers), SHAPES.offers);
   for (const [i, policy] of problems.items('offers.policies', loosely(arch.offers).policies).entries()) {
     problems.oneOf(`offers.policies[${i}]`, policy, POLICIES);
   }
@@ -57,6 +61,7 @@ export function problemsOf(plugin: unknown): readonly Problem[] {
     }
   });
   problems.function('level', arch.level);
+  problems.function('describe', arch.describe, 'optional');
 
   checkCpus(problems, arch, names);
   checkRegisters(problems, arch.registers, names);
@@ -69,7 +74,16 @@ export function problemsOf(plugin: unknown): readonly Problem[] {
   checkHypercalls(problems, arch.hypercalls, names);
   checkPlatforms(problems, arch);
   checkPersonalities(problems, arch.personalities, names);
-  return problems.list;
+  checkExtensions(problems, arch.extensions, names);
+  return problems.list.map((problem) => attributed(arch.extensions, problem));
+}
+
+/** A place in a row that an extension declares, with its name. */
+function attributed(extensions: unknown, problem: Problem): Problem {
+  const [, table = '', name = ''] = /^(?:hypercalls\.)?(\w+)\.([^.[(]+)/.exec(problem.where) ?? [];
+  const [, event] = /^pmu\.events\[\d+\] \((.+?)\)/.exec(problem.where) ?? [];
+  const owner = event === undefined ? extensionOf(extensions, table, name) : extensionOf(extensions, 'events', event);
+  return owner === undefined ? problem : { ...problem, where: `${problem.where} of ${owner}` };
 }
 
 /** Throws CV_PLUGIN_REFUSED with every problem, or knows that the plugin is an architecture. */

@@ -6,7 +6,10 @@ const KIB = 1024;
 const RAM = 64 * KIB;
 const LAYOUT: Layout = {
   temporaries: 0,
+  counts: 0,
+  signals: 0,
   pool: 0,
+  jumps: 0,
   tlb: 0,
   tlbSet: 0,
   regimes: 1,

@@ -12,6 +12,8 @@ export interface Range {
 
 export class DomainMemory {
   readonly layout: Layout;
+  /** The memory itself, for translated code. */
+  readonly wasm: WebAssembly.Memory;
   readonly buffer: ArrayBuffer;
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
@@ -29,6 +31,7 @@ export class DomainMemory {
     } catch {
       throw fail('CV_MEMORY_EXHAUSTED', { bytes: String(layout.bytes) });
     }
+    this.wasm = memory;
     this.buffer = memory.buffer as ArrayBuffer;
     this.words = new Int32Array(this.buffer);
     this.bytes = new Uint8Array(this.buffer);

@@ -67,6 +67,13 @@ export class Bank {
     return this.#armed.length;
   }
 
+  /** Signals that some armed counter counts, bit per signal. */
+  get signals(): number {
+    let signals = 0;
+    for (const { weights } of this.#armed) for (const [signal] of weights) signals |= 1 << signal;
+    return signals;
+  }
+
   wrote(counter: number): void {
     this.#written.add(counter);
   }

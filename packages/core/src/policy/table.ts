@@ -12,6 +12,13 @@ export interface Policy {
   readonly independent: boolean;
 }
 
+/** What a switch does, in words. */
+export const ON_SWITCH: Readonly<Record<Policy['onSwitch'], string>> = {
+  leave: 'the PMU registers stay as the one before left them',
+  carry: 'the PMU registers are saved and restored',
+  virtual: 'its PMU registers never are on the pCPU',
+};
+
 const all = (what: 'direct' | 'trap' | 'absent'): Demand => ({
   counter: what,
   selector: what,

@@ -118,6 +118,50 @@ export const ERRORS = {
       'Correct its row: whatever can fault or trap comes before the first change (a set, a count, a store that no probe has tried), and every name is one of the tables.',
     ),
 
+  // — Extensions of an architecture ————————————————————————————————————————————————————————————————————————————————————————
+  CV_EXTENSION_CONFLICT: (f: { extension: string; other: string; kind: string; name: string; base: boolean }): Said =>
+    said(
+      `${f.extension} and ${f.other} both declare the ${f.kind} ${f.name}.`,
+      f.base
+        ? `Rename it in ${f.extension}, or leave it out: an extension adds, and replaces nothing of ${f.other}.`
+        : `Rename it in one of them, or compose only one of ${f.other} and ${f.extension}.`,
+    ),
+  CV_EXTENSION_ORDER: (f: {
+    extension: string;
+    other: string;
+    there: boolean;
+    order: string | undefined;
+    near: string | undefined;
+  }): Said =>
+    f.there
+      ? said(
+          `${f.extension} must come behind ${f.other}, and is stated before it.`,
+          f.order === undefined ? `State ${f.other} first.` : `State them in this order: ${f.order}.`,
+        )
+      : said(
+          `${f.extension} must come behind ${f.other}, which is not there.`,
+          f.near === undefined
+            ? `State ${f.other} before ${f.extension}, or leave ${f.extension} out.`
+            : `Did you mean ${f.near}?`,
+        ),
+  CV_EXTENSION_CIRCLE: (f: { extension: string; way: string }): Said =>
+    said(
+      `${f.extension} would have to come behind itself: ${f.way}.`,
+      'Take one of these names out of the `after` of the one before it.',
+    ),
+  CV_EXTENSION_TWICE: (f: { extension: string }): Said =>
+    said(
+      `${f.extension} is composed twice.`,
+      'State it once; two packages of the same name cannot be told apart, so rename one.',
+    ),
+  CV_EXTENSION_BASE: (f: { extension: string; base: string; arch: string }): Said =>
+    said(`${f.extension} extends ${f.base}, and this is ${f.arch}.`, `Compose it with ${f.base}.`),
+  CV_EXTENSION_ENFORCE: (f: { extension: string; register: string; owner: string }): Said =>
+    said(
+      `${f.extension} enforces a write to ${f.register}, which is ${f.owner}'s.`,
+      `\`enforce\` of an extension writes registers of its own; what ${f.owner} does with ${f.register} is a personality's to change.`,
+    ),
+
   // — A CPU model ——————————————————————————————————————————————————————————————————————————————————————————————————————————
   CV_UNKNOWN_CPU: (f: { arch: string; name: string; near: string | undefined; known: readonly string[] }): Said =>
     said(`${f.arch} has no CPU model ${f.name}.`, instead(f.near, f.known)),
@@ -168,6 +212,12 @@ export const ERRORS = {
     ),
   CV_STATE: (f: { why: string }): Said =>
     said(`This state ${f.why}.`, 'Restore it into a machine made from the configuration it was saved from.'),
+
+  CV_OBSERVER: (f: { event: string; what: string }): Said =>
+    said(
+      `A listener of '${f.event}' called ${f.what}, which could change what a guest sees.`,
+      'Take a note of what is to be done, and do it when `run` or `pass` has returned; `paused` of a domain may be set at any time.',
+    ),
 
   // — A guest at run time ——————————————————————————————————————————————————————————————————————————————————————————————————
   CV_UNKNOWN_REGISTER: (f: {

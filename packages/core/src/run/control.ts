@@ -11,11 +11,14 @@ export function controlOf(domain: Domain, v: VcpuRuntime): DomainControl {
     if (other === undefined) throw new RangeError(`${domain.name} has no vCPU ${index}`);
     return other;
   };
+  const refuse = (what: string): void => machine.events.refuse(`DomainControl.${what}`);
   return {
     exit(reason, status) {
+      refuse('exit');
       domain.end(reason, status);
     },
     start(index, entry, argument) {
+      refuse('start');
       const other = sibling(index);
       if (other.on) return false;
       machine.power(other, domain.platform.start(other.handle, entry, argument));
@@ -24,20 +27,24 @@ export function controlOf(domain: Domain, v: VcpuRuntime): DomainControl {
       return true;
     },
     stop() {
+      refuse('stop');
       v.on = false;
       machine.attend(v, ATTENTION.leave);
     },
     isOn: (index) => sibling(index).on,
     vcpu: (index) => sibling(index).handle,
     wait() {
+      refuse('wait');
       v.waiting = true;
       machine.attend(v, ATTENTION.leave);
     },
     yield() {
+      refuse('yield');
       machine.endTurn(v);
     },
     read: (physical, length) => domain.memory.slice(physical, length)?.slice(),
     write(physical, bytes) {
+      refuse('write');
       const target = domain.memory.slice(physical, bytes.length);
       if (target === undefined) return false;
       target.set(bytes);

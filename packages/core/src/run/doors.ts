@@ -13,6 +13,11 @@ export function doors(
 ): Doors<VcpuRuntime> {
   const { arch } = domain;
   const { isa } = arch.arch;
+  /** An exception that the engine may have to take, and why. */
+  const because = <Found extends object | undefined>(found: Found, rule: string): Found => {
+    if (found !== undefined && 'kind' in found) domain.machine.because(found as Exception, rule);
+    return found;
+  };
   return {
     access,
     trap(v, name, argument) {
@@ -31,7 +36,11 @@ export function doors(
       domain.machine.take(v, exception, raised);
     },
     device: (v, physical, size, write, space) => device(domain, v, physical, size, write, space),
-    translate: (v, virtual, kind, level) => isa.translate(v.handle, virtual, kind, level, domain.physical),
+    translate: (v, virtual, kind, level) =>
+      because(
+        isa.translate(v.handle, virtual, kind, level, domain.physical),
+        `address translation refuses the ${kind}`,
+      ),
     checksAlignment: (v) => isa.checksAlignment?.(v.handle) ?? false,
     regime: (v, level) => isa.regime(v.handle, level),
     decode: (v, code, pc) => isa.decode(code, pc, isa.mode?.(v.handle) ?? 0, v.handle),
@@ -39,18 +48,21 @@ export function doors(
     fault(v, which, address, physical, kind: AccessKind): Exception | undefined {
       switch (which) {
         case 'undefined':
-          return isa.faults.undefined(v.handle, address);
+          return because(isa.faults.undefined(v.handle, address), 'no instruction of this CPU has these bits');
         case 'alignment':
-          return isa.faults.alignment(v.handle, address, kind);
+          return because(isa.faults.alignment(v.handle, address, kind), `the address of the ${kind} is not aligned`);
         case 'fetch':
-          return isa.faults.fetchAlignment?.(v.handle);
+          return because(isa.faults.fetchAlignment?.(v.handle), 'the program counter is not aligned');
         default:
           // A device that does not answer has said so itself; code never comes from one.
           if (kind === 'fetch' || deviceAt(domain, physical) === undefined) {
             const facts = { domain: domain.name, kind, physical: hex(physical), pc: hex(domain.pc(v)) };
             domain.diagnose(...told('CV_NOTHING_THERE', { ...facts, platform: domain.platform.name }));
           }
-          return isa.faults.bus(v.handle, address, physical, kind);
+          return because(
+            isa.faults.bus(v.handle, address, physical, kind),
+            `nothing answers the ${kind} at physical ${hex(physical)}`,
+          );
       }
     },
   };

@@ -1,5 +1,5 @@
 /** The run: whose turn it is, for how long, and what is looked at between two activations of the engine. */
-import { CountervisorError } from '@countervisor/contract';
+import { CountervisorError, type Exception } from '@countervisor/contract';
 import type { Domain } from '../domain.ts';
 import { ATTENTION } from '../engine/engine.ts';
 import { step } from '../engine/stepper.ts';
@@ -24,6 +24,7 @@ export function settle(machine: Machine, v: VcpuRuntime): void {
     if (v.assist !== undefined) {
       const { assist } = v;
       v.assist = undefined;
+      machine.because(assist, 'counting rule 6: what is sampled at this boundary asks for it');
       machine.take(v, assist);
     }
     const what = x.attention | v.attention;
@@ -53,19 +54,31 @@ export function settle(machine: Machine, v: VcpuRuntime): void {
       if (x.attention === 0 && v.attention === 0) break;
       continue;
     }
-    if (machine.events.wanted('irq')) {
+    if (machine.events.wanted('irq') || machine.events.wanted('exception')) {
+      const rule = interruptRule(v, exception);
+      machine.because(exception, rule);
       machine.events.tell('irq', {
         domain: domain.name,
         vcpu: v.index,
         pc: domain.pc(v),
         exception: exception.kind,
         icount: v.instructions,
+        rule,
       });
     }
     machine.take(v, exception);
   }
   pcpu.bank.measure(x.m, machine.classes);
   v.bank?.measure(x.m, machine.classes);
+}
+
+/** What is asserted when an interrupt is accepted. What a controller keeps by itself, a software-generated one, has no line. */
+function interruptRule(v: VcpuRuntime, exception: Exception): string {
+  const { domain } = v;
+  const sources = new Set([...Object.keys(domain.platform.sources), domain.arch.arch.pmu.source]);
+  const asserted = [...sources].filter((source) => domain.line(v, source));
+  const what = asserted.length === 0 ? 'pending in the interrupt controller' : `asserted: ${asserted.join(', ')}`;
+  return `${what}; the vCPU accepts ${exception.kind} at ${domain.arch.levels[v.level]}`;
 }
 
 /** Instructions that surely reach no deadline of the vCPU's. */
@@ -102,7 +115,11 @@ function execute(machine: Machine, v: VcpuRuntime, units: number): number {
         ACTIVATION,
       );
       x.critical = pcpu.bank.critical | (v.bank?.critical ?? 0) | v.branches;
-      const done = step(x, budget);
+      const { translator } = domain;
+      if (translator !== undefined) {
+        x.needed = domain.observer === undefined ? pcpu.bank.signals | (v.bank?.signals ?? 0) : -1;
+      }
+      const done = translator === undefined ? step(x, budget) : translator.run(budget);
       used += done;
       if (v.turn !== 0) v.turn = Math.max(0, v.turn - done);
     }
@@ -162,6 +179,7 @@ export function pass(machine: Machine, until: number): boolean {
       for (const other of v.domain.vcpus) if (other.pcpu !== undefined) leave(machine, other.pcpu);
   }
   const passed = machine.time === 'machine' && idle(machine, worked, until);
+  machine.events.settle();
   return worked.size > 0 || passed;
 }
 

@@ -1,6 +1,7 @@
 /** Is this the state of such a machine? Every number, name and length is looked at before a restore changes anything. */
 import type { DeviceState } from '@countervisor/contract';
 import type { Domain } from '../domain.ts';
+import { calledWith } from '../load/owner.ts';
 import type { Machine } from '../machine.ts';
 import { PAGE } from '../memory/layout.ts';
 import { fail } from '../report/errors.ts';
@@ -127,7 +128,7 @@ export function check(machine: Machine, state: unknown): void {
   const s = object('its top', state);
   const { arch } = machine;
   same('contract', s.contract, arch.arch.contract);
-  same('arch', s.arch, arch.arch.name);
+  same('arch', s.arch, calledWith(arch.arch));
   same('cpu', s.cpu, arch.cpu.name);
   same('personality', s.personality, machine.personality.name);
   same('mode', s.mode, machine.mode);

@@ -5,6 +5,7 @@
 import type { DeviceState } from '@countervisor/contract';
 import type { Domain, Ending } from '../domain.ts';
 import { Handle } from '../handle.ts';
+import { calledWith } from '../load/owner.ts';
 import type { Machine } from '../machine.ts';
 import { PAGE } from '../memory/layout.ts';
 import type { VcpuRuntime } from '../vcpu.ts';
@@ -48,6 +49,7 @@ export interface DomainState {
 
 export interface MachineState {
   readonly contract: number;
+  /** With its extensions in order, since they decide what the blocks hold. */
   readonly arch: string;
   readonly cpu: string;
   readonly personality: string;
@@ -142,7 +144,7 @@ function domainState(domain: Domain): DomainState {
 export function state(machine: Machine): MachineState {
   return {
     contract: machine.arch.arch.contract,
-    arch: machine.arch.arch.name,
+    arch: calledWith(machine.arch.arch),
     cpu: machine.arch.cpu.name,
     personality: machine.personality.name,
     mode: machine.mode,
@@ -206,6 +208,7 @@ function restoreDomain(domain: Domain, s: DomainState): void {
  * @throws CV_STATE
  */
 export function restore(machine: Machine, s: MachineState): void {
+  machine.events.refuse('restore');
   check(machine, s);
   for (const [i, domain] of machine.domains.entries()) restoreDomain(domain, s.domains[i] as DomainState);
   s.pcpus.forEach((p, i) => {

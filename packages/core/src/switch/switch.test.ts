@@ -4,6 +4,7 @@ import { asm, template } from '@countervisor/template';
 import { describe, expect, it } from 'vitest';
 import { Handle } from '../handle.ts';
 import type { Machine } from '../machine.ts';
+import type { EventMap } from '../report/events.ts';
 import { counters, disable, enable, prepare } from '../testing/counters.ts';
 import { beside, type Guest, guest, type Line, times } from '../testing/guest.ts';
 import { leave, switchTo } from './switch.ts';
@@ -302,6 +303,50 @@ describe('in which order', () => {
   });
 });
 
+describe('a switch is told', () => {
+  const told = (a: Guest): EventMap['switch'][] => {
+    const all: EventMap['switch'][] = [];
+    a.machine.events.on('switch', (e) => all.push(e));
+    return all;
+  };
+  const words = (e: EventMap['switch'] | undefined): Set<string> =>
+    new Set(e?.steps.map((step) => step.split(' ')[0] as string));
+
+  it('a migration as two: what is saved where it was, and what is restored where it is', () => {
+    const [a] = pair('switched');
+    switchTo(a.machine, cpu(a), a.v);
+    const all = told(a);
+    switchTo(a.machine, cpu(a, 1), a.v);
+    expect(all.map(({ pcpu, from, to }) => [pcpu, from, to])).toEqual([
+      [0, 'a', 'idle'],
+      [1, 'idle', 'a'],
+    ]);
+    expect(all[0]?.steps.length).toBe(CARRIED.length + template.switching.freeze.length);
+    expect(words(all[0])).toEqual(new Set(['save', 'freeze']));
+    expect(words(all[1])).toEqual(new Set(['enforce', 'restore']));
+  });
+
+  it('the leave of each vCPU of a domain that has ended', () => {
+    const a = guest([nop()], { policy: 'switched' });
+    const all = told(a);
+    a.run();
+    expect(all.map(({ from, to }) => `${from} ${to}`)).toEqual(['idle a', 'a idle']);
+    expect(all[1]?.steps.filter((step) => step.startsWith('save ')).length).toBe(CARRIED.length);
+  });
+
+  it("the architecture's own hooks by its name", () => {
+    const hooks = { contextSwitchFrom: () => {}, contextSwitchTo: () => {} };
+    const arch = { ...template, switching: { ...template.switching, ...hooks } } as unknown as Arch;
+    const a = guest([nop()], { policy: 'emulated', arch });
+    const all = told(a);
+    a.run();
+    expect(all.map(({ steps }) => steps.filter((step) => step.startsWith('context')))).toEqual([
+      ['contextSwitchTo template'],
+      ['contextSwitchFrom template'],
+    ]);
+  });
+});
+
 describe('in a run', () => {
   it('a domain that ended has left its physical CPUs, and they keep the enforcement', () => {
     const a = guest([nop()], { policy: 'emulated' });
@@ -317,6 +362,7 @@ describe('in a run', () => {
     const c = beside(a.machine, 'c', times(50, nop()), { pins: [[0]] });
     const where: Record<string, Set<number>> = {};
     a.machine.events.on('switch', ({ to, pcpu }) => {
+      if (to === 'idle') return;
       where[to] ??= new Set();
       where[to].add(pcpu);
     });

@@ -21,7 +21,7 @@ export interface Settled {
 }
 
 /** What an outcome does to the vCPU. */
-function settle(v: VcpuRuntime, cause: CompiledCause, outcome: Outcome): Settled {
+function settle(v: VcpuRuntime, cause: CompiledCause, outcome: Outcome, rule: string): Settled {
   switch (outcome.then) {
     case 'complete':
       return {
@@ -34,6 +34,7 @@ function settle(v: VcpuRuntime, cause: CompiledCause, outcome: Outcome): Settled
       return { code: CODE.stopped, ...(outcome.why !== undefined && { why: outcome.why }) };
     case 'inject':
       v.domain.engine.fault = outcome.exception;
+      v.domain.machine.because(outcome.exception, outcome.why === undefined ? rule : `${rule}; ${outcome.why}`);
       return { code: CODE.fault, ...(outcome.why !== undefined && { why: outcome.why }) };
     case 'exit':
       v.domain.end(outcome.reason, outcome.status);
@@ -96,5 +97,5 @@ export function dispatch(v: VcpuRuntime, cause: CompiledCause, stop: Stop): Sett
       icount: machine.icount(v),
     });
   }
-  return settle(v, cause, outcome);
+  return settle(v, cause, outcome, stop.rule);
 }

@@ -42,6 +42,8 @@ export function testVcpu(values: Record<string, bigint> = {}, cpu = 'tiny', more
       values[register] = value;
     },
     count: (counter, amount) => void calls.push(`count ${counter} ${amount}`),
+    note: (what) => void calls.push(`note ${what}`),
+    warn: (code) => void calls.push(`warn ${code}`),
     console: (byte) => void calls.push(`console ${byte}`),
     line: (source) => lines[source] ?? false,
     device: <State extends object>(name: string): State => devices[name] as State,

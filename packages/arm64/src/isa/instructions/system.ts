@@ -1,6 +1,7 @@
 /** System instructions: exceptions, hints, barriers, PSTATE, system registers. Arm DDI 0487, C4.1 (exception generation and system), C5 and C6.2. */
 import type { Lifter, Value } from '@countervisor/contract';
 import { sysreg } from '../../address.ts';
+import { ALWAYS } from '../exceptions.ts';
 import { setX, x } from '../operands.ts';
 import { type Row, row } from '../row.ts';
 
@@ -52,8 +53,8 @@ const exceptions: readonly Row[] = [
   ),
 ];
 
-/** Trapped WFI and WFE: CV and COND (always) set, TI names the instruction. ESR_EL1, ISS for EC 0x01. */
-const waitSyndrome = (ti: number): number => (1 << 24) | (0xe << 20) | ti;
+/** Trapped WFI and WFE: TI names the instruction. ESR_EL1, ISS for EC 0x01. */
+const waitSyndrome = (ti: number): number => ALWAYS | ti;
 
 /**
  * Hints that do nothing here: no event register (SEV, SEVL), one thread (YIELD, DGH), no pending SError to order (ESB), no profiling or trace

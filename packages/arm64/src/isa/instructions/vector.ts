@@ -7,12 +7,9 @@
 import type { Lifter } from '@countervisor/contract';
 import { type Row, row } from '../row.ts';
 
-/** ISS of EC 0x07: CV and COND (always). */
-const SYNDROME = (1 << 24) | (0xe << 20);
-
 function refuse(b: Lifter): void {
   const enabled = b.call('fp-access');
-  b.when(b.eq(enabled, b.constant(0)), () => b.raise('fp-access', b.constant(SYNDROME)));
+  b.when(b.eq(enabled, b.constant(0)), () => b.raise('fp-access'));
   b.trap('unmodelled');
 }
 

@@ -7,6 +7,7 @@ import { SIGNAL_NAMES, SignalClasses } from '../../pmu/classes.ts';
 import { CODE } from '../effects.ts';
 import { ATTENTION, type Doors, Engine, type Running } from '../engine.ts';
 import { step } from '../stepper.ts';
+import { Translator } from '../translator.ts';
 import { foreignArch, OPCODE_BITS, type Options } from './arch.ts';
 
 /** First byte of RAM, guest-physical. Virtual addresses are the same unless a test says otherwise. */
@@ -33,12 +34,16 @@ export interface Taken extends Exception {
   readonly pc: bigint;
 }
 
+/** Which back end runs the machines that are made from now on; the translator then translates everything it can, at once. */
+export const backEnd: { name: 'stepper' | 'translator' } = { name: 'stepper' };
+
 /** A domain of the fake architecture with the real engine: registers by name, memory by address, and what came through the doors. */
 export class Foreign {
   readonly options: Options;
   readonly arch: CompiledArch;
   readonly memory: DomainMemory;
   readonly x: Engine;
+  readonly translator: Translator | undefined;
   readonly vcpus: readonly Running[];
   /** By virtual page number; `undefined` unmaps. Pages that are not here lead to the same address, if RAM is there. */
   readonly pages: Map<bigint, Page | undefined> = new Map();
@@ -65,6 +70,8 @@ export class Foreign {
     const at = layout(this.arch, vcpus, pcpus, ram);
     this.memory = new DomainMemory(at, [{ base: RAM, bytes: ram }]);
     this.x = new Engine(this.arch, this.memory, new SignalClasses(this.arch.arch.isa.costs), this.#doors());
+    this.translator = backEnd.name === 'translator' ? new Translator(this.x) : undefined;
+    this.x.hot = -1;
     this.vcpus = Array.from({ length: vcpus }, (_, i) => ({ s: (at.vcpus + i * at.block) >> 2, level: 0 }));
     this.x.enter(this.vcpus[0] as Running, 0);
     this.set('PC', RAM);
@@ -139,7 +146,7 @@ export class Foreign {
     let used = 0;
     while (used < budget) {
       const before = this.taken.length + this.trapped.length;
-      const turn = step(this.x, budget - used);
+      const turn = this.translator?.run(budget - used) ?? step(this.x, budget - used);
       used += turn;
       this.settle();
       if (this.taken.length + this.trapped.length > before) break;
@@ -222,6 +229,8 @@ export class Foreign {
       },
       take: (_v, exception) => {
         this.taken.push({ ...exception, pc: this.get('PC') });
+        // As core does; the stepper's tests see that it is not the stepper.
+        if (this.translator !== undefined) this.x.attention |= ATTENTION.interrupts;
       },
       device: (_v, physical, size, write) => {
         this.deviceLog.push(`${write ? 'write' : 'read'} ${size} at ${physical.toString(16)}`);
