@@ -12,6 +12,8 @@ import type { FieldName } from './isa/row.ts';
 import { control } from './registers/control.ts';
 import { general } from './registers/general.ts';
 import { identity } from './registers/identity.ts';
+import { pmu } from './registers/pmu.ts';
+import { samplingRegisters } from './registers/sampling.ts';
 import { timer } from './registers/timer.ts';
 
 /** The words of one instruction: one, or a prefix and its suffix. */
@@ -180,7 +182,7 @@ export const mtmsrd = (rs: string, l = 0): Words => op('mtmsrd', rs, l);
 /** A register table's name, an address, or a number. */
 export type SpecialRegister = string | number | Address;
 
-const TABLES = [general, control, identity, timer];
+const TABLES = [general, control, identity, timer, pmu, samplingRegisters];
 
 /** The number of a special-purpose register. Throws for a name that no table gives an address. */
 export function indexOf(name: SpecialRegister): number {

@@ -1,8 +1,10 @@
 /**
  * What stops a register access: groups (which control bit), causes (who handles it), handlers. Power ISA 3.0B, book III, 6.2.10 (FSCR), 6.2.11 (HFSCR).
  */
-import type { Cause, Outcome, Trap, TrapGroup, Vcpu } from '@countervisor/contract';
+import type { Cause, Outcome, Trap, TrapGroup, Vcpu, View } from '@countervisor/contract';
+import { ILLEGAL } from './isa/row.ts';
 import { FACILITY } from './registers/control.ts';
+import { isModern, MMCR0, pmcc } from './registers/mmcr.ts';
 import type { Level } from './registers/row.ts';
 
 type Group = TrapGroup<string, Level, string>;
@@ -16,11 +18,63 @@ const facility = (field: string): Group => ({
   source: `FSCR[${field}] is 0, Power ISA 3.0B, book III, 6.2.10`,
 });
 
+/** MMCR0[PMCC] keeps problem state out of the performance monitor. */
+const byPmcc = (when: (mmcr0: bigint) => boolean, on: Group['on'], cause: string, what: string): Group => ({
+  when: (view: View) => isModern(view) && when(view.get('MMCR0')),
+  on,
+  at: ['problem'],
+  cause,
+  source: `MMCR0[PMCC] ${what}, Power ISA 3.0B, book III, 9.4.4`,
+});
+
 export const trapGroups: Readonly<Record<string, Group>> = {
   FSCR_DSCR: facility('DSCR'),
   FSCR_EBB: facility('EBB'),
   FSCR_TAR: facility('TAR'),
+  HFSCR_PM: {
+    when: { register: 'HFSCR', field: 'PM', is: 0n },
+    on: 'both',
+    at: ['problem', 'supervisor'],
+    cause: 'performance-monitor',
+    source: 'HFSCR[PM] is 0, Power ISA 3.0B, book III, 6.2.11',
+  },
+  PMCC_CLOSED: byPmcc(
+    (mmcr0) => pmcc(mmcr0) === 1n || (pmcc(mmcr0) === 0n && (mmcr0 & MMCR0.PMCCEXT) !== 0n),
+    'both',
+    'monitor-facility',
+    'is 0b01, or 0b00 with PMCCEXT',
+  ),
+  PMCC_FIXED: byPmcc(
+    (mmcr0) => pmcc(mmcr0) === 3n,
+    'both',
+    'monitor-facility',
+    'is 0b11: PMC5 and PMC6 are not problem state’s',
+  ),
+  PMCC_READ_ONLY: byPmcc((mmcr0) => pmcc(mmcr0) === 0n, 'write', 'illegal', 'is 0b00: registers may be read'),
+  READ_ONLY_970: {
+    when: (view) => !isModern(view),
+    on: 'write',
+    at: ['problem'],
+    cause: 'illegal',
+    source: 'problem state may read the counters and no more, PowerPC 970FX User’s Manual, 10',
+  },
 };
+
+/** FSCR[IC] of the performance monitor. */
+const PERFORMANCE_MONITOR = 3n;
+
+/**
+ * What a hypervisor without a personality does with a trapped access: the guest's own registers hold the answer; without a PMU the instruction is
+ * illegal, as under KVM.
+ */
+export function performanceMonitor(vcpu: Vcpu): Outcome {
+  if (vcpu.policy !== 'off') return { then: 'complete' };
+  return {
+    then: 'inject',
+    exception: { kind: 'program', syndrome: BigInt(ILLEGAL) },
+    why: 'the guest has no performance monitor',
+  };
+}
 
 /** The number by which FSCR[IC] names the facility whose group stopped the access. */
 function facilityOf(group: string | undefined): bigint {
@@ -61,6 +115,24 @@ export const causes: Readonly<Record<string, Cause>> = {
       exception: { kind: 'facility-unavailable', syndrome: facilityOf(trap.group) },
     }),
     means: 'A facility that FSCR keeps from problem state.',
+  },
+  'performance-monitor': {
+    to: 'hypervisor',
+    handler: performanceMonitor,
+    means: 'A performance monitor register while HFSCR[PM] is 0: hypervisor facility unavailable.',
+  },
+  'monitor-facility': {
+    to: 'guest',
+    handler: () => ({
+      then: 'inject',
+      exception: { kind: 'facility-unavailable', syndrome: PERFORMANCE_MONITOR },
+    }),
+    means: 'A performance monitor register that MMCR0[PMCC] keeps from problem state.',
+  },
+  illegal: {
+    to: 'guest',
+    handler: () => ({ then: 'inject', exception: { kind: 'program', syndrome: BigInt(ILLEGAL) } }),
+    means: 'A write of problem state to a register that it may only read.',
   },
   hypercall: { to: 'hypervisor', handler: 'hypercall', means: 'sc 1.' },
   wait: { to: 'hypervisor', handler: wait, means: 'wait, or stop.' },

@@ -1,5 +1,6 @@
 /** The instruction set as core calls it: decoding, translation, interrupts, helpers. */
 import type { Isa } from '@countervisor/contract';
+import { bhrb } from '../sampling.ts';
 import { bitHelpers } from './bits.ts';
 import { decode, mode } from './decode.ts';
 import { faults, helpers, take, traced } from './exceptions.ts';
@@ -28,5 +29,5 @@ export const isa: Isa = {
   translate,
   take,
   faults,
-  helpers: { ...bitHelpers, ...helpers },
+  helpers: { ...bitHelpers, ...helpers, ...bhrb },
 };

@@ -3,6 +3,7 @@
  * and processors are hypercalls. QEMU docs/system/ppc/pseries; Linux Documentation/arch/powerpc/bootwrapper (r3 = tree, r5 = 0).
  */
 import type { BootFacts, Exception, Platform, View } from '@countervisor/contract';
+import { branchDue } from '../overflow.ts';
 import { MSR } from '../registers/msr.ts';
 import { type Processor, partition, processor } from './processor.ts';
 import { decrementerDeadline, decrementerException, latchDecrementer } from './timer.ts';
@@ -20,6 +21,7 @@ function pending(view: View): Exception | undefined {
 function interrupt(view: View): Exception | undefined {
   const due = view.get('TRACE_DUE');
   if (due !== 0n) return { kind: 'trace', syndrome: due };
+  if (branchDue(view)) return { kind: 'event-based-branch' };
   return (view.get('MSR') & MSR.EE) === 0n ? undefined : pending(view);
 }
 

@@ -27,6 +27,7 @@ export const off: readonly Item[] = [
 export interface Guest {
   readonly cpu?: string;
   readonly vcpus?: number;
+  readonly vpmu?: boolean;
   readonly program: readonly Item[];
   /** Handlers by vector, big-endian. */
   readonly vectors?: Readonly<Record<number, readonly Item[]>>;
@@ -39,7 +40,7 @@ export interface Guest {
 /** Boots the guest, runs it to its end, and gives the machine back. The program ends with `off`. */
 export function run(guest: Guest): Machine {
   const machine = new Machine({ arch: ppc64, ...(guest.cpu && { cpu: guest.cpu }), ...guest.config });
-  const domain = machine.addDomain({ name: 'd', vcpus: guest.vcpus ?? 1, memory: 8 << 20, vpmu: false });
+  const domain = machine.addDomain({ name: 'd', vcpus: guest.vcpus ?? 1, memory: 8 << 20, vpmu: guest.vpmu ?? false });
   const { bytes } = assemble([...guest.program, off], BASE, guest.order);
   boot(machine, domain, { bytes, file: 'd', kind: 'flat' });
   for (const [vector, items] of Object.entries(guest.vectors ?? {})) {
