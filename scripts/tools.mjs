@@ -1,8 +1,10 @@
 // The outside tools that tests call, by the names that CV_REQUIRE uses, each with the commands that must be on the PATH.
 export const TOOLS = /** @type {const} */ ({
-  qemu: ['qemu-aarch64', 'qemu-system-aarch64', 'qemu-ppc64', 'qemu-ppc64le', 'qemu-system-ppc64'],
-  as: [
-    ...['aarch64-linux-gnu-as', 'aarch64-linux-gnu-ld', 'aarch64-linux-gnu-objcopy', 'aarch64-linux-gnu-objdump'],
+  qemu: ['qemu-aarch64', 'qemu-system-aarch64'],
+  as: ['aarch64-linux-gnu-as', 'aarch64-linux-gnu-ld', 'aarch64-linux-gnu-objcopy', 'aarch64-linux-gnu-objdump'],
+  gcc: ['aarch64-linux-gnu-gcc'],
+  'qemu-ppc64': ['qemu-ppc64', 'qemu-ppc64le', 'qemu-system-ppc64'],
+  'as-ppc64': [
     ...[
       'powerpc64-linux-gnu-as',
       'powerpc64-linux-gnu-ld',
@@ -10,7 +12,7 @@ export const TOOLS = /** @type {const} */ ({
       'powerpc64-linux-gnu-objdump',
     ],
   ],
-  gcc: ['aarch64-linux-gnu-gcc', 'powerpc64-linux-gnu-gcc', 'powerpc64le-linux-gnu-gcc'],
+  'gcc-ppc64': ['powerpc64-linux-gnu-gcc', 'powerpc64le-linux-gnu-gcc'],
   dtc: ['dtc'],
   perf: ['perf'],
 });

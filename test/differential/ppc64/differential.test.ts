@@ -13,7 +13,7 @@ const INSTANCES = 60;
 /** The stepper tries one of so many. */
 const STEPPED = 3;
 
-describeWith(['qemu', 'as', 'gcc'], `Power ISA against QEMU, seed ${SEED}`, () => {
+describeWith(['qemu-ppc64', 'as-ppc64', 'gcc-ppc64'], `Power ISA against QEMU, seed ${SEED}`, () => {
   let answered: Answered;
   beforeAll(() => {
     answered = ask(SEED, INSTANCES);

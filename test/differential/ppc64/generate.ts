@@ -30,6 +30,8 @@ export function form(row: Row, random: Random): { readonly f: Fields; readonly w
         f[name] = near < 0 ? 2 ** width + near : near;
       }
     }
+    // Register 0 as no base, but among the targets: QEMU loads it, the manual calls it an invalid form.
+    if (row.name === 'lswx' && f.RA === 0) f.RA = 1;
     if (f.spr !== undefined) f.spr = random.one(SPRS);
     // Of dcbf's L, and of sync's, QEMU 7.2 knows what version 2.07 had, and no SC.
     if (f.L3 !== undefined) f.L3 = random.below(row.name === 'sync' ? 3 : 2);
@@ -68,6 +70,8 @@ export function reach(row: Row, f: Fields): Reach | undefined {
     const bytes = 4 * (32 - (row.name === 'lmw' ? f.RT : f.RS));
     return { bytes, align: 1, offset: signed(BigInt(f.D), 16) };
   }
+  // The length stands in XER: at most this.
+  if (/swx$/.test(row.name)) return { bytes: 128, align: 1, offset: undefined };
   if (has('NB')) return { bytes: f.NB === 0 ? 32 : f.NB, align: 1, offset: 0n };
   const bytes = LETTERS[/^p?(?:l|st)(.)/.exec(row.name)?.[1] ?? ''] as number;
   if (has('D')) return { bytes, align: 1, offset: signed(BigInt(f.D), 16) };

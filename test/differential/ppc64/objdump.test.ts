@@ -51,7 +51,7 @@ function known(machine: string): (readonly [word: number, mnemonic: string])[] {
 /** Invalid forms and reserved values that objdump shows all the same. */
 const INVALID = ['lswi', 'bcctr', 'bcctrl', 'addex'];
 
-describeWith(['as'], 'our table and GNU objdump', () => {
+describeWith(['as-ppc64'], 'our table and GNU objdump', () => {
   it.each(['power4', 'power8', 'power9', 'power10'])('know the same instructions of %s', (machine) => {
     const theirs = known(machine);
     const missing = theirs.filter(

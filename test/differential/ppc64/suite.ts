@@ -60,7 +60,7 @@ const cpuOf = (row: Row): string => (row.needs === 'power-saving' ? EARLIER : CP
 const ORDERS: readonly Order[] = ['big', 'little'];
 
 /** In little-endian mode they raise the alignment interrupt, of which user-mode QEMU dies: that is for the unit tests. */
-const BIG_ONLY = ['lmw', 'stmw', 'lswi', 'stswi'];
+const BIG_ONLY = ['lmw', 'stmw', 'lswi', 'stswi', 'lswx', 'stswx'];
 
 /** A row's own seed, so that its cases do not depend on the rows before it. FNV-1a. */
 function seedOf(seed: number, name: string): number {
@@ -139,7 +139,7 @@ const FAULTS: readonly {
     why: 'a quotient of divde between 2^63 and 2^64 does not overflow in QEMU (book I, 3.3.9)',
   },
   {
-    rows: /^p?lq$|^lmw$|^lswi$/,
+    rows: /^p?lq$|^lmw$|^lsw[ix]$/,
     when: (_c, theirs) => theirs.end === 'memory',
     why: 'QEMU has loaded its first registers when it faults on a second page (book III, 6.6)',
   },

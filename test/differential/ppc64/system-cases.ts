@@ -183,7 +183,7 @@ const FAULTS: readonly {
     why: 'in 32-bit mode QEMU clears the high word of an update form’s RA (book I, 1.11.3 and 3.3.2: RA gets all of the sum)',
   },
   {
-    rows: /^(lmw|stmw|lswi|stswi)$/,
+    rows: /^(l|st)(mw|sw[ix])$/,
     when: (c) => (c.msr & LE) !== 0n,
     why: 'QEMU does not set DAR when little-endian mode refuses a multiple or a string (book III, 6.5.8)',
   },

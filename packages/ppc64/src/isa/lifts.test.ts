@@ -217,6 +217,43 @@ describe('what the run alone can say', () => {
   });
 });
 
+describe('strings of the length in XER', () => {
+  const there = new Map(Array.from({ length: 8 }, (_, i) => [0x1000n + BigInt(i), i + 1] as const));
+
+  it('lswx loads words and a tail, and counts an access for each', () => {
+    const x = run(op('lswx', 'r31', 'r5', 'r4'), { GPR4: 0x1000n, XER_COUNT: 6n, GPR1: 7n }, 0, there);
+    expect([x.get('GPR31'), x.get('GPR0'), x.get('GPR1')]).toEqual([0x01020304n, 0x05060000n, 7n]);
+    expect(x.end).toMatchObject({ signals: ['access', 'access'] });
+    // Nothing to move: nothing happens, in either byte order.
+    for (const mode of [0, LITTLE_ENDIAN]) {
+      const none = run(op('lswx', 'r31', 'r5', 'r4'), { GPR31: 5n, XER_COUNT: 0n }, mode);
+      expect([none.end, none.get('GPR31')]).toEqual([{ kind: 'next', pc: PC + 4n, signals: [] }, 5n]);
+    }
+  });
+
+  it('lswx over an address register is an invalid form, and in little-endian mode there is none', () => {
+    const given = { GPR4: 0x1000n, XER_COUNT: 6n };
+    const illegal = { kind: 'raise', exception: 'program', syndrome: 0x8_0000n, retires: false };
+    expect(run(op('lswx', 'r3', 'r0', 'r4'), given, 0, there).end).toEqual(illegal);
+    expect(run(op('lswx', 'r31', 'r5', 'r4'), given, 0, there).end.kind).toBe('next');
+    expect(run(op('lswx', 'r3', 'r0', 'r4'), { ...given, XER_COUNT: 4n }, 0, there).end.kind).toBe('next');
+    expect(run(op('lswx', 'r5', 'r0', 'r4'), given, LITTLE_ENDIAN, there).end).toMatchObject({
+      exception: 'alignment',
+    });
+  });
+
+  it('stswx stores them, or nothing at all', () => {
+    const given = { GPR4: 0x1000n, XER_COUNT: 7n, GPR31: 0xaabbccddn, GPR0: 0x11223344n };
+    const x = run(op('stswx', 'r31', 'r0', 'r4'), given, 0, there);
+    expect(x.hex(0x1000n, 8)).toBe('aabbccdd11223308');
+    expect(x.end).toMatchObject({ signals: ['access', 'access'] });
+    const across = new Map(Array.from({ length: 4 }, (_, i) => [0xffcn + BigInt(i), i] as const));
+    const faulted = run(op('stswx', 'r31', 'r0', 'r4'), { ...given, GPR4: 0xffcn }, 0, across);
+    expect(faulted.end).toEqual({ kind: 'fault', why: 'memory', address: 0x1000n, write: true });
+    expect(faulted.hex(0xffcn, 4)).toBe('00010203');
+  });
+});
+
 describe('system calls and facilities', () => {
   const raised = (words: readonly number[], given: Record<string, bigint> = {}) => run(words, given).end;
 

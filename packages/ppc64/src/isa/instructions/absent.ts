@@ -15,7 +15,6 @@ const COPY = 'Copy and paste reach accelerators, and none is modelled.';
 const ATOMICS = 'Atomic memory operations of version 3.0: not modelled yet.';
 const HASH = 'Return-address hashes of version 3.1: their keys are not modelled.';
 const TM = 'Transactional memory: POWER8 and POWER9 here have none, a deviation of their models.';
-const STRING = 'A string of variable length: not modelled yet; compilers do not emit it.';
 const SERVICE = 'A support processor attention: there is no support processor.';
 const STREAMS = 'Data streams of the 970 are hints; later versions of the architecture took them back.';
 const DOORBELL = 'Doorbells between the threads of a core: each modelled core has one.';
@@ -56,8 +55,6 @@ const LIST: readonly (readonly [name: string, pattern: string, because: string])
   ['tlbia', x('0101110010'), OLD],
   ['tlbld, tlbli', x('1111/10010'), OLD],
   ['dcbi', x('0111010110'), OLD],
-  ['lswx', x('1000010101'), STRING],
-  ['stswx', x('1010010101'), STRING],
   ['attn', '000000 /////////////// 0100000000 /', SERVICE],
   ['dst, dstst', x('0101/10110'), STREAMS],
   ['dss', x('1100110110'), STREAMS],

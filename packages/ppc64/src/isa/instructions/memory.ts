@@ -9,7 +9,7 @@
  */
 import type { AccessShape, Lifter, Signal, Value } from '@countervisor/contract';
 import { address, displaced, gpr, indexed, orZero, plus, setGpr, signed } from '../operands.ts';
-import { bin, type CostClass, type Fields, type Mode, type Row, row, type Version } from '../row.ts';
+import { bin, type CostClass, type Fields, ILLEGAL, type Mode, type Row, row, type Version } from '../row.ts';
 
 export const LOAD: readonly Signal[] = ['load', 'access'];
 export const STORE: readonly Signal[] = ['store', 'access'];
@@ -225,6 +225,111 @@ const strings: readonly Row[] = [
   ),
 ];
 
+/** lswx and stswx move as many bytes as XER says: whole words, and a tail that is shorter. */
+interface Length {
+  readonly bytes: Value;
+  readonly words: Value;
+  readonly tail: Value;
+}
+
+function lengthOfXer(b: Lifter): Length {
+  const bytes = b.get('XER_COUNT');
+  return { bytes, words: b.shr(bytes, b.constant(2)), tail: b.and(bytes, b.constant(3)) };
+}
+
+/** Little-endian mode has them for nothing to move alone. */
+function bigUnlessEmpty(b: Lifter, mode: Mode, at: Value, { bytes }: Length): void {
+  if (!mode.big) b.when(bytes, () => b.raise('alignment', at));
+}
+
+/** Where the tail begins. */
+const tailAt = (b: Lifter, at: Value, { words }: Length): Value => b.add(at, b.shl(words, b.constant(2)));
+
+const variable: readonly Row[] = [
+  // Nothing to move leaves RT, which is undefined then.
+  row(
+    'lswx',
+    'load',
+    `011111 RT RA RB ${bin(533, 10)} /` as string,
+    'RT RA RB',
+    '3.3.6',
+    (b, f, mode) => {
+      const at = address(b, mode, indexed(b, f.RA, f.RB));
+      const length = lengthOfXer(b);
+      bigUnlessEmpty(b, mode, at, length);
+      // An address register that would be loaded makes the form invalid, which only the run can know.
+      for (const n of new Set([f.RA, f.RB])) {
+        const before = b.constant(4 * ((n - f.RT + 32) % 32));
+        b.when(b.ltu(before, length.bytes), () => b.raise('program', b.constant(ILLEGAL)));
+      }
+      const whole = Array.from({ length: 32 }, (_, i) => {
+        const value = b.variable(b.constant(0));
+        const here = b.ltu(b.constant(i), length.words);
+        b.when(here, () => b.assign(value, b.load(plus(b, at, 4 * i), WORD)));
+        return { value, here };
+      });
+      const rest = b.variable(b.constant(0));
+      const from = tailAt(b, at, length);
+      for (let i = 0; i < 3; i++) {
+        b.when(b.ltu(b.constant(i), length.tail), () => {
+          const byte = b.load(plus(b, from, i), { size: 1 });
+          b.assign(rest, b.or(rest, b.shl(byte, b.constant(24 - 8 * i))));
+        });
+      }
+      whole.forEach(({ value, here }, i) => {
+        b.when(here, () => {
+          setGpr(b, (f.RT + i) % 32, value);
+          b.emit('access');
+        });
+      });
+      b.when(length.tail, () => {
+        b.emit('access');
+        for (let i = 0; i < 32; i++) {
+          b.when(b.eq(length.words, b.constant(i)), () => setGpr(b, (f.RT + i) % 32, rest));
+        }
+      });
+    },
+    { signals: ['load'], allocated: (f) => f.RT !== f.RA && f.RT !== f.RB },
+  ),
+  row(
+    'stswx',
+    'store',
+    `011111 RS RA RB ${bin(661, 10)} /` as string,
+    'RS RA RB',
+    '3.3.6',
+    (b, f, mode) => {
+      const at = address(b, mode, indexed(b, f.RA, f.RB));
+      const length = lengthOfXer(b);
+      bigUnlessEmpty(b, mode, at, length);
+      // 127 bytes lie in two pages at most: the first byte of each is tried.
+      b.when(length.bytes, () => {
+        b.probe(at, 1, true);
+        const last = b.add(at, b.sub(length.bytes, b.constant(1)));
+        const page = b.and(last, b.constant(~0xfffn));
+        b.probe(b.select(b.ltu(at, page), page, at), 1, true);
+      });
+      for (let i = 0; i < 32; i++) {
+        b.when(b.ltu(b.constant(i), length.words), () => b.store(plus(b, at, 4 * i), gpr(b, (f.RS + i) % 32), WORD));
+      }
+      b.when(length.tail, () => {
+        let value = gpr(b, f.RS);
+        for (let i = 1; i < 32; i++) {
+          value = b.select(b.eq(length.words, b.constant(i)), gpr(b, (f.RS + i) % 32), value);
+        }
+        const from = tailAt(b, at, length);
+        for (let i = 0; i < 3; i++) {
+          b.when(b.ltu(b.constant(i), length.tail), () =>
+            b.store(plus(b, from, i), b.shr(value, b.constant(24 - 8 * i)), { size: 1 }),
+          );
+        }
+        b.emit('access');
+      });
+      for (let i = 0; i < 32; i++) b.when(b.ltu(b.constant(i), length.words), () => b.emit('access'));
+    },
+    { signals: ['store'] },
+  ),
+];
+
 /** In the even register of a pair stands the half that comes first in big-endian storage. */
 const halves = (mode: Mode, first: number): readonly [lowAddress: number, highAddress: number] =>
   mode.big ? [first, first + 1] : [first + 1, first];
@@ -268,4 +373,4 @@ const quads: readonly Row[] = [
   ),
 ];
 
-export const memory: readonly Row[] = [...KINDS.flatMap(single), ...multiples, ...strings, ...quads];
+export const memory: readonly Row[] = [...KINDS.flatMap(single), ...multiples, ...strings, ...variable, ...quads];
