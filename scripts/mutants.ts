@@ -5,6 +5,7 @@
  *
  *   --arch NAME     default arm64       --seed N --count N     which mutants of the tables; 300 of seed 1
  *   --jobs N        threads             --only KIND            of one kind; 'core', 'tables'
+ *   --all           explained mutants meet the whole suite as well, not only the checks that aim at them
  *   --verbose       every mutant as it is done, with who caught it
  *   --checks        the other way round: which checks does no mutant of any kind make fail?
  */
@@ -14,7 +15,7 @@ import { isMainThread, parentPort } from 'node:worker_threads';
 import { CORE } from './mutants/core.ts';
 import { EXPLAINED } from './mutants/explained.ts';
 import { passing } from './mutants/judge.ts';
-import { sample } from './mutants/sample.ts';
+import { sample, shuffled } from './mutants/sample.ts';
 import { HANGS, inThreads } from './mutants/threads.ts';
 import { type Answer, Bench, type Task } from './mutants/work.ts';
 
@@ -24,7 +25,8 @@ const ENOUGH = 0.97;
 const LIMIT = 180_000;
 /** Milliseconds between two signs of life. */
 const SIGN = 1000;
-/** Mutants that are tried against one check beside core's. */
+/** Mutants of the tables that are tried against one check, and against all that are left in the end. */
+const AIMED = 8;
 const TRIES = 60;
 
 const { values } = parseArgs({
@@ -36,12 +38,16 @@ const { values } = parseArgs({
     only: { type: 'string' },
     checks: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
+    all: { type: 'boolean', default: false },
   },
 });
 
 const { arch } = values;
 const bench = new Bench(process.cwd());
 const here = new URL(import.meta.url);
+
+const whyOf = (what: string): string | undefined =>
+  EXPLAINED.find((one) => one.what.test(what) && (one.arch ?? arch) === arch)?.why;
 
 interface Mutant {
   readonly kind: string;
@@ -93,7 +99,7 @@ async function caughtBy(): Promise<void> {
   let done = 0;
   await inThreads(
     here,
-    chosen.map(({ task }) => task),
+    chosen.map(({ task, what }) => () => ({ ...task, aimed: !values.all && whyOf(what) !== undefined })),
     Number(values.jobs),
     LIMIT,
     (n, answer) => {
@@ -110,7 +116,7 @@ async function caughtBy(): Promise<void> {
   let unexplained = 0;
   for (const [n, { kind, what }] of chosen.entries()) {
     if (answers[n]?.by !== undefined) continue;
-    const why = EXPLAINED.find((one) => one.what.test(what) && (one.arch ?? arch) === arch)?.why;
+    const why = whyOf(what);
     if (why === undefined) unexplained++;
     console.log(`survived  ${kind}: ${what}\n          ${why ?? 'NOT EXPLAINED'}`);
   }
@@ -139,30 +145,32 @@ async function caughtBy(): Promise<void> {
 
 /** Mutants are tried against those checks alone that nothing has made fail yet. */
 async function killedNothing(): Promise<void> {
-  const all = await mutants();
   const alive = new Set(await passing(await bench.plain(arch), await bench.tested(arch)));
   const checks = alive.size;
   let tried = 0;
-  const run = async (some: readonly Mutant[], only?: (name: string) => boolean): Promise<void> => {
-    const jobs = Number(values.jobs);
-    for (let from = 0; from < some.length && alive.size > 0; from += jobs) {
-      const asked = [...alive].filter((name) => only?.(name) ?? true);
-      const tasks = some.slice(from, from + jobs).map(({ task }) => ({ ...task, checks: asked }));
-      await inThreads(here, tasks, jobs, LIMIT, (_, { failing = [] }) => {
-        for (const name of failing) alive.delete(name);
-      });
-      tried += tasks.length;
-      progress(`${tried} mutants, ${alive.size} of ${checks} checks have not failed yet`);
-    }
+  const killed = (failing: readonly string[] = []): void => {
+    for (const name of failing) alive.delete(name);
+    const said = `${++tried} mutants, ${alive.size} of ${checks} checks have not failed yet`;
+    if (values.verbose) console.log(said);
+    progress(said);
   };
-  await run(all.filter(({ kind }) => kind === 'core'));
-  // Whoever is left is tried with the mutants that aim at it.
+  const all = shuffled(await mutants(), Number(values.seed));
+  const core = all.filter(({ kind }) => kind === 'core');
+  const broad = core.map(({ task }) => () => ({ ...task, checks: [...alive] }));
+  await inThreads(here, broad, Number(values.jobs), LIMIT, (_, { failing }) => killed(failing));
+  // Whoever is left is tried with mutants that aim at it, and last with some that do not.
   const tables = all.filter(({ kind }) => kind !== 'core');
-  const aimed = tables.filter(({ first }) =>
-    [...alive].some((name) => first.some((group) => name.includes(group) || name.startsWith(`${group}/`))),
-  );
-  await run(sample(aimed, Math.max(TRIES, 4 * alive.size), Number(values.seed)));
-  await run(sample(tables, TRIES, Number(values.seed) + 1));
+  const aims = ({ first }: Mutant, name: string): boolean =>
+    first.some((group) => name.includes(group) || name.startsWith(`${group}/`));
+  for (const name of [...alive]) {
+    for (const one of tables.filter((mutant) => aims(mutant, name)).slice(0, AIMED)) {
+      if (!alive.has(name)) break;
+      killed((await bench.do({ ...one.task, checks: [...alive].filter((other) => aims(one, other)) })).failing);
+    }
+  }
+  for (const { task } of alive.size === 0 ? [] : tables.slice(0, TRIES)) {
+    killed((await bench.do({ ...task, checks: [...alive] })).failing);
+  }
   progress('');
   for (const name of alive) console.log(`never failed  ${name}`);
   console.log(`${arch}: ${checks - alive.size} of ${checks} checks fail for at least one of ${tried} mutants`);

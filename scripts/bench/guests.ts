@@ -1,9 +1,32 @@
 /** Guests of the benchmark that are written here: loops of counter reads, the same handler called and as an interrupt, machines full of vCPUs, new code without end. */
+
+import { arm64, asm } from '@countervisor/arm64';
 import type { PolicyName } from '@countervisor/contract';
-import { asm, arm64 } from '@countervisor/arm64';
 import { boot, type Domain, type DomainConfig, Machine, type MachineConfig } from '@countervisor/core';
 
-const { add, adr, b, bcond, bl, cbnz, data, eret, hvc, label, ldr, load, mem, movz, mrs, msr, nop, ret, str, sub, subs } = asm;
+const {
+  add,
+  adr,
+  b,
+  bcond,
+  bl,
+  cbnz,
+  data,
+  eret,
+  hvc,
+  label,
+  ldr,
+  load,
+  mem,
+  movz,
+  mrs,
+  msr,
+  nop,
+  ret,
+  str,
+  sub,
+  subs,
+} = asm;
 type Item = asm.Item;
 
 const BASE = 0x4008_0000n;

@@ -5,14 +5,14 @@ import type { Answer, Task } from './work.ts';
 export const HANGS = 'it never comes back';
 
 /**
- * Does every task, `jobs` at a time.
+ * Does every task, `jobs` at a time. What a task is, is asked when its turn comes.
  * @param script what a thread runs: it answers each task with `[Answer]` or `[undefined, message]`, and says `'alive'` between two checks
  * @param limit milliseconds for one check
  * @throws Error with a thread's own message
  */
 export async function inThreads(
   script: URL,
-  tasks: readonly Task[],
+  tasks: readonly (() => Task)[],
   jobs: number,
   limit: number,
   onDone: (number: number, answer: Answer) => void,
@@ -23,7 +23,7 @@ export async function inThreads(
     try {
       for (;;) {
         const number = next++;
-        const task = tasks[number];
+        const task = tasks[number]?.();
         if (task === undefined) return;
         worker ??= new Worker(script, { argv: process.argv.slice(2) });
         const answer = await ask(worker, task, limit);

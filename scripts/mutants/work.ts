@@ -11,6 +11,8 @@ export interface Task {
   readonly arch: string;
   /** Position in `CORE`, or in `tableMutants`. */
   readonly mutant: { readonly core: number } | { readonly table: number };
+  /** Only the checks that aim at it. */
+  readonly aimed?: boolean;
   /** Asked which of these checks fail, instead of who is first. */
   readonly checks?: readonly string[];
 }
@@ -51,16 +53,16 @@ export class Bench {
   }
 
   /** @param alive told between two checks */
-  async do({ arch, mutant, checks }: Task, alive: () => void = () => {}): Promise<Answer> {
+  async do({ arch, mutant, aimed = false, checks }: Task, alive: () => void = () => {}): Promise<Answer> {
     if ('table' in mutant) {
       const kit = await this.plain(arch);
       const one = (await this.tables(arch))[mutant.table] as TableMutant;
-      return answer(kit, [[arch, { ...(await this.tested(arch)), arch: one.make() }]], one.first, checks, alive);
+      return answer(kit, [[arch, { ...(await this.tested(arch)), arch: one.make() }]], one.first, aimed, checks, alive);
     }
     const one = CORE[mutant.core] as (typeof CORE)[number];
     const names = checks === undefined ? [...new Set([SMALL, arch])] : [arch];
     const kit = await kitOf(this.#root, names, one);
-    return answer(kit, [...kit.architectures], one.first, checks, alive);
+    return answer(kit, [...kit.architectures], one.first, aimed, checks, alive);
   }
 }
 
@@ -68,6 +70,7 @@ async function answer(
   kit: Kit,
   some: readonly (readonly [name: string, tested: Tested])[],
   first: readonly string[],
+  aimed: boolean,
   checks: readonly string[] | undefined,
   alive: () => void,
 ): Promise<Answer> {
@@ -76,7 +79,7 @@ async function answer(
     for (const [, tested] of some) found.push(...(await failing(kit, tested, new Set(checks), alive)));
     return { failing: found };
   }
-  for (const which of ['first', 'others'] as const) {
+  for (const which of aimed ? (['first'] as const) : (['first', 'others'] as const)) {
     for (const [name, tested] of some) {
       const by = await caught(kit, tested, first, which, alive);
       if (by !== undefined) return { by: some.length === 1 ? by : `${name}: ${by}` };

@@ -249,8 +249,10 @@ export class Machine {
     const { amounts, count } = this.classes;
     const signals = this.#signals;
     const width = SIGNAL_NAMES.length;
-    signals.set(extra);
-    extra.fill(0);
+    for (let signal = 0; signal < width; signal++) {
+      signals[signal] = extra[signal] as number;
+      extra[signal] = 0;
+    }
     for (let kind = 0; kind < count; kind++) {
       const n = counts[kind] as number;
       if (n === 0) continue;

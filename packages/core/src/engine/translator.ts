@@ -2,6 +2,7 @@
  * The second back end: hot code as WebAssembly, the rest in the stepper. It runs a vCPU exactly as `step` does: the same instructions, counts and
  * stops. Whatever translated code cannot do, or not now, it leaves to the stepper, before anything of that instruction has happened.
  */
+import type { CompiledRegister } from '../load/compile.ts';
 import { CONTROL, JUMP_BITS, JUMP_ENTRY, PAGE } from '../memory/layout.ts';
 import { SIGNAL_INDEX } from '../pmu/classes.ts';
 import type { CodePage, Insn } from './code.ts';
@@ -10,6 +11,7 @@ import { step } from './stepper.ts';
 import { discover } from './wasm/blocks.ts';
 import { encodeDispatcher, REGION_TYPE } from './wasm/dispatch.ts';
 import { encodeModule } from './wasm/encode.ts';
+import { NARROW } from './wasm/lazy.ts';
 import { emitRegion, REASON } from './wasm/region.ts';
 
 /** Regions that are kept; each is a module and an instance, some 30 KB. */
@@ -42,6 +44,11 @@ interface PageRecord {
 }
 
 const PER_INSTRUCTION = (1 << SIGNAL_INDEX.instruction) | (1 << SIGNAL_INDEX.cycle);
+
+/** Registers of few bits that are not always 0 are flags. */
+function isFlag(register: CompiledRegister | undefined): boolean {
+  return register !== undefined && (register.mask & ~register.zero) >> BigInt(NARROW) === 0n;
+}
 
 export interface TranslatorCounts {
   /** Units that translated code ran, and regions made, dropped and alive. */
@@ -214,6 +221,7 @@ export class Translator {
       pcName: x.arch.pc.name,
       pcOffset: x.arch.pc.id * 8,
       offsetOf: (name) => (x.arch.byName.get(name)?.id as number) * 8,
+      isFlag: (name) => isFlag(x.arch.byName.get(name)),
       grainBits: x.grainBits,
       counts: layout.counts,
       signals: layout.signals,

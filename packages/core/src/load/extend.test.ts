@@ -227,6 +227,22 @@ describe('for a guest', () => {
     expect(saved[0]).toBe('save PROBECTL 0x0');
   });
 
+  it("a register stands beside the neighbour that is named, and travels whole, whatever the architecture's own do", () => {
+    const place = (more: object): readonly string[] =>
+      extendArch(template, {
+        ...probe,
+        switching: { because: 'A test.', counters: [{ register: 'PROBECTL', ...more } as never] },
+      }).switching.counters;
+    expect(place({ before: 'PMC1' }).slice(2, 5)).toEqual(['PMC0', 'PROBECTL', 'PMC1']);
+    expect(place({ behind: 'PMC1' }).slice(3, 6)).toEqual(['PMC1', 'PROBECTL', 'PMC2']);
+    const nothing = { ...base, switching: { ...base.switching, travels: () => 0n } };
+    const a = guest([nop()], { arch: extendArch(nothing, probe), policy: 'switched' });
+    const saved: string[] = [];
+    a.machine.events.on('switch', ({ steps }) => saved.push(...steps.filter((s) => s.startsWith('save'))));
+    a.run();
+    expect(saved).toEqual(['save PROBECTL 0x0']);
+  });
+
   it('a register that is carried keeps its value apart for each guest', () => {
     const lines = (n: number) => [movi('R4', n), writereg(0x81, 'R4'), ...times(20, nop()), readreg('R5', 0x81)];
     for (const policy of ['switched', 'mediated'] as const) {
@@ -309,6 +325,14 @@ describe('refused, by name', () => {
     expect(refused(probe, named('rude', { personalities }))).toEqual([
       'CV_EXTENSION_CONFLICT hypercall service 80 (of the personality rude): probe and rude both declare the hypercall service 80 (of the personality rude). Rename it in one of them, or compose only one of rude and probe.',
     ]);
+  });
+
+  it('not: a service that its own personality answers in its own way', () => {
+    const personalities = {
+      mine: { ...plain, name: 'mine', services: { '81': { name: 'mine', source: 'a test', call: () => 0n } } },
+    };
+    const services = { '81': { name: 'mine', source: 'a test', call: () => 1n } };
+    expect(refused(named('mine', { personalities, services }))).toEqual([]);
   });
 
   it('names that nobody declares, each with its package', () => {

@@ -5,7 +5,7 @@
  */
 import { type Counted, isNone, type PmuEvent, type Sampling, type Signal } from '@countervisor/contract';
 import type { Handle } from '../handle.ts';
-import type { CompiledArch, CompiledCounter } from '../load/compile.ts';
+import { AFFECTS, type CompiledArch, type CompiledCounter, type CompiledRegister } from '../load/compile.ts';
 import { SIGNAL_INDEX, type SignalClasses } from './classes.ts';
 import { cyclesOver, type Threshold } from './threshold.ts';
 
@@ -24,11 +24,20 @@ interface Armed {
   readonly sampled: boolean;
 }
 
+interface Remembered {
+  readonly level: number;
+  readonly held: Int32Array;
+  readonly armed: Armed[];
+}
+
 const TWO32 = 4294967296;
 /** The most of a rare signal that one instruction emits: sixteen bytes moved one by one. */
 const RARE = 16;
 /** A rare signal nearer to its overflow than this is watched instruction by instruction. */
 const NEAR = 4096;
+
+/** Lists of armed counters that are remembered: with an overflow and without, at two levels. */
+const REMEMBERED = 4;
 
 const INSTRUCTION = SIGNAL_INDEX.instruction;
 const PER_INSTRUCTION: ReadonlySet<number> = new Set([
@@ -55,12 +64,23 @@ export class Bank {
   budget: number = Number.POSITIVE_INFINITY;
   critical = 0;
 
+  /** Registers that decide what counts: those whose change makes core ask again. */
+  readonly #deciding: readonly CompiledRegister[];
+  /** What they held, and what was armed then; the latest first. All of one view. */
+  #remembered: Remembered[] = [];
+  #view: Handle | undefined;
+  #words: readonly number[] = [];
+
   constructor(kind: 'pcpu' | 'vcpu', arch: CompiledArch) {
     this.kind = kind;
     this.#arch = arch;
     const { sampling } = arch.arch;
     this.#sampling = isNone(sampling) ? undefined : sampling;
     this.remainders = new Array<number>(arch.counters.length).fill(0);
+    this.#deciding = arch.registers.filter(({ row: { role }, home, affects }) => {
+      const pmu = role !== undefined && role !== 'identity' && role !== 'counter';
+      return pmu || home === 'pcpu' || (affects & AFFECTS.pmu) !== 0;
+    });
   }
 
   get armed(): number {
@@ -90,8 +110,44 @@ export class Bank {
     return id === undefined ? undefined : this.#arch.events.get(id);
   }
 
+  /** What stood in the deciding registers when they held what they hold now. */
+  #recall(view: Handle, level: number): Remembered | undefined {
+    if (this.#view !== view) {
+      this.#view = view;
+      this.#remembered = [];
+      this.#words = this.#deciding.map((register) => view.wordOf(register));
+    }
+    const { words: m } = view.v.domain.memory;
+    const words = this.#words;
+    return this.#remembered.find((one) => {
+      if (one.level !== level) return false;
+      for (let i = 0; i < words.length; i++) {
+        const at = words[i] as number;
+        if (one.held[2 * i] !== m[at] || one.held[2 * i + 1] !== m[at + 1]) return false;
+      }
+      return true;
+    });
+  }
+
   /** Asks every counter whether it counts at this level, and finds its value's words. */
   arm(view: Handle, level: number): void {
+    const known = this.#recall(view, level);
+    if (known !== undefined) {
+      this.#armed = known.armed;
+      // What is armed for a sample is no register's to say.
+      const asked = this.#sampling?.armed;
+      if (asked !== undefined) {
+        this.#armed = known.armed.map((a) => ({ ...a, sampled: asked(view, a.counter.index) }));
+      }
+      return;
+    }
+    this.#ask(view, level);
+    const { words: m } = view.v.domain.memory;
+    const held = Int32Array.from(this.#words.flatMap((at) => [m[at] as number, m[at + 1] as number]));
+    this.#remembered = [{ level, held, armed: this.#armed }, ...this.#remembered.slice(0, REMEMBERED - 1)];
+  }
+
+  #ask(view: Handle, level: number): void {
     this.#armed = [];
     for (const counter of this.#arch.counters) {
       const event = this.counting(view, counter, level);
@@ -175,7 +231,7 @@ export class Bank {
     overflowed: (counter: CompiledCounter) => void,
   ): void {
     const armed = this.#armed;
-    this.arm(view, level);
+    this.#ask(view, level);
     this.fold(m, signals, false, overflowed);
     this.#armed = armed;
   }

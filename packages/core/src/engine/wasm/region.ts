@@ -7,6 +7,8 @@ import { CONTROL, PAGE } from '../../memory/layout.ts';
 import { SIGNAL_INDEX } from '../../pmu/classes.ts';
 import type { Block, Piece, Region } from './blocks.ts';
 import { Body, I32, I64, type Label } from './encode.ts';
+import { Flags } from './flags.ts';
+import { changesAt } from './lazy.ts';
 import { emitLoad, emitProbe, emitStore, type Reach } from './memory.ts';
 import { emitPure } from './pure.ts';
 import type { Shape } from './shape.ts';
@@ -28,6 +30,8 @@ export interface Surroundings {
   readonly pcOffset: number;
   /** Of a register in a vCPU's block. */
   offsetOf(register: string): number;
+  /** Is the register a flag, whose making may wait? */
+  isFlag(register: string): boolean;
   readonly grainBits: number;
   /** Where instructions are counted by class, and signals that only the run knows. */
   readonly counts: number;
@@ -51,6 +55,7 @@ class Emitter {
   readonly #region: Region;
   readonly #near: Surroundings;
   readonly #values: Values;
+  readonly #flags: Flags;
   readonly #pc: number;
   readonly #reason: number;
   readonly #next: number;
@@ -66,6 +71,7 @@ class Emitter {
     this.#region = region;
     this.#near = near;
     this.#values = new Values(body, near.pcName);
+    this.#flags = new Flags(this.#values, region, (name) => near.isFlag(name));
     this.#pc = body.local(I64);
     this.#reason = body.local(I32);
     this.#next = body.local(I32);
@@ -100,6 +106,7 @@ class Emitter {
     }
     body.end();
     body.end();
+    this.#flags.make();
     for (const name of written) body.get(STATE).get(values.local(name)).memory('i64.store', this.#near.offsetOf(name));
     body.get(STATE).get(this.#pc).memory('i64.store', this.#near.pcOffset);
     body.i32(0).get(this.#reason).memory('i32.store', CONTROL.reason);
@@ -261,6 +268,7 @@ class Emitter {
     const { body } = this;
     const { pieces, end, next } = block;
     this.#values.block();
+    this.#flags.block(block);
     pieces.forEach(({ insn, ops }, i) => {
       this.#values.instruction(insn.pc, ops);
       const reach: Reach = {
@@ -277,7 +285,12 @@ class Emitter {
           this.#leave(REASON.step);
         },
       };
-      this.#ops(ops, 0, ops.length, reach, pieces);
+      const isSkipped = this.#flags.begin(ops);
+      const changes = changesAt(ops);
+      this.#ops(ops, 0, changes, reach, pieces, isSkipped);
+      this.#flags.keep(ops);
+      this.#ops(ops, changes, ops.length, reach, pieces, isSkipped);
+      this.#flags.end(ops);
     });
     if (end === 'never') return;
     this.#count(pieces);
@@ -287,9 +300,17 @@ class Emitter {
     } else this.#edge(next);
   }
 
-  #ops(ops: readonly Op[], from: number, to: number, reach: Reach, pieces: readonly Piece[]): void {
+  #ops(
+    ops: readonly Op[],
+    from: number,
+    to: number,
+    reach: Reach,
+    pieces: readonly Piece[],
+    isSkipped: (op: Op) => boolean,
+  ): void {
     for (let i = from; i < to; i++) {
       const op = ops[i] as Op;
+      if (isSkipped(op)) continue;
       if (op.op !== 'skip') {
         this.#op(op, reach, pieces);
         continue;
@@ -297,7 +318,7 @@ class Emitter {
       const { count } = op;
       this.#values.pushTruth(op.unless);
       this.body.if();
-      this.#values.perhaps(() => this.#ops(ops, i + 1, i + 1 + count, reach, pieces));
+      this.#values.perhaps(() => this.#ops(ops, i + 1, i + 1 + count, reach, pieces, isSkipped));
       this.body.end();
       i += count;
     }

@@ -43,6 +43,8 @@ export class Values {
   /** Temporaries that are assigned more than once: variables. */
   #variables: ReadonlySet<string> = new Set();
   readonly #scratch: number[] = [];
+  /** Registers whose value is, for now, in a temporary. */
+  readonly #aliases = new Map<string, Operand>();
   /** What was assigned, while somebody wants to know. */
   #assigned: Set<string> | undefined;
 
@@ -71,6 +73,21 @@ export class Values {
   block(): void {
     this.#known.clear();
     this.#narrow.clear();
+    this.#aliases.clear();
+  }
+
+  /** From now on a register's value is in a temporary; or in its own local again. */
+  alias(register: string, to: Operand | undefined): void {
+    if (to === undefined) this.#aliases.delete(register);
+    else this.#aliases.set(register, to);
+  }
+
+  hasAlias(register: string): boolean {
+    return this.#aliases.has(register);
+  }
+
+  #read(o: Operand): string {
+    return keyOf((o.kind === 'register' && this.#aliases.get(o.name)) || o);
   }
 
   /** An instruction begins: its temporaries are new. */
@@ -112,7 +129,7 @@ export class Values {
   isTruth(o: Operand | undefined): boolean {
     if (o === undefined) return false;
     const constant = this.constant(o);
-    return constant === undefined ? this.#known.has(keyOf(o)) : constant <= 1n;
+    return constant === undefined ? this.#known.has(this.#read(o)) : constant <= 1n;
   }
 
   /** Pushes 64 bits. */
@@ -123,7 +140,7 @@ export class Values {
       this.body.i64(constant);
       return;
     }
-    const key = keyOf(o);
+    const key = this.#read(o);
     if (this.#narrow.has(key)) this.body.get(this.#truths.get(key) as number).op('i64.extend_i32_u');
     else this.body.get(this.local(key));
   }
@@ -136,7 +153,7 @@ export class Values {
       return;
     }
     if (this.isTruth(o)) {
-      this.body.get(this.#truths.get(keyOf(o as Operand)) as number);
+      this.body.get(this.#truths.get(this.#read(o as Operand)) as number);
       return;
     }
     this.push(o);
@@ -147,7 +164,7 @@ export class Values {
   pushTruth(o: Operand): void {
     const constant = this.constant(o);
     if (constant !== undefined) this.body.i32(constant === 0n ? 0 : 1);
-    else if (this.#known.has(keyOf(o))) this.body.get(this.#truths.get(keyOf(o)) as number);
+    else if (this.#known.has(this.#read(o))) this.body.get(this.#truths.get(this.#read(o)) as number);
     else {
       this.push(o);
       this.body.i64(0n).op('i64.ne');
@@ -156,13 +173,14 @@ export class Values {
 
   /** The i64 local of an operand that is not a truth alone; else undefined. */
   localOf(o: Operand): number | undefined {
-    if (this.constant(o) !== undefined || this.#narrow.has(keyOf(o))) return undefined;
-    return this.local(keyOf(o));
+    if (this.constant(o) !== undefined || this.#narrow.has(this.#read(o))) return undefined;
+    return this.local(this.#read(o));
   }
 
   /** Takes 64 bits from the stack. */
   pop(to: Operand): void {
     const key = keyOf(to);
+    if (to.kind === 'register') this.#aliases.delete(to.name);
     this.#known.delete(key);
     this.#narrow.delete(key);
     this.#assigned?.add(key);
@@ -172,6 +190,7 @@ export class Values {
   /** Takes an i32 that is 0 or 1 from the stack. */
   popTruth(to: Operand): void {
     const key = keyOf(to);
+    if (to.kind === 'register') this.#aliases.delete(to.name);
     let truth = this.#truths.get(key);
     if (truth === undefined) {
       truth = this.body.local(I32);
