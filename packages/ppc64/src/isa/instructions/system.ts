@@ -99,12 +99,24 @@ const traps: readonly Row[] = [
 
 const SPRS = '3.3.17';
 
+/**
+ * LR and CTR are general registers that these two happen to name by number: nothing can stop an access, branches reach them without one, and every
+ * function has one. All other numbers go the access road.
+ */
+const BRANCH_REGISTERS: ReadonlyMap<number, string> = new Map([
+  [8, 'LR'],
+  [9, 'CTR'],
+]);
+
 const registers: readonly Row[] = [
-  row('mtspr', 'system', '011111 RS spr4:0 spr9:5 0111010011 /', 'spr RS', SPRS, (b, f) =>
-    b.write(SPR, b.constant(f.spr), gpr(b, f.RS)),
-  ),
+  row('mtspr', 'system', '011111 RS spr4:0 spr9:5 0111010011 /', 'spr RS', SPRS, (b, f) => {
+    const name = BRANCH_REGISTERS.get(f.spr);
+    if (name === undefined) b.write(SPR, b.constant(f.spr), gpr(b, f.RS));
+    else b.set(name, gpr(b, f.RS));
+  }),
   row('mfspr', 'system', '011111 RT spr4:0 spr9:5 0101010011 /', 'RT spr', SPRS, (b, f) => {
-    const value = b.read(SPR, b.constant(f.spr));
+    const name = BRANCH_REGISTERS.get(f.spr);
+    const value = name === undefined ? b.read(SPR, b.constant(f.spr)) : b.get(name);
     setGpr(b, f.RT, value);
   }),
   // The time base by its own instruction; any other number is reserved and goes the same road.
