@@ -51,7 +51,50 @@ function known(machine: string): (readonly [word: number, mnemonic: string])[] {
 /** Invalid forms and reserved values that objdump shows all the same. */
 const INVALID = ['lswi', 'bcctr', 'bcctrl', 'addex'];
 
+/** The machine on which objdump should show an instruction of a version first. */
+const FIRST: Readonly<Record<string, string>> = {
+  'isa-2.02': 'power5',
+  'isa-2.03': 'power6',
+  'isa-2.05': 'power6',
+  'isa-2.06': 'power7',
+  'isa-2.07': 'power8',
+  'isa-3.0': 'power9',
+  'isa-3.1': 'power10',
+};
+const MACHINES = ['power4', 'power5', 'power6', 'power7', 'power8', 'power9', 'power10'];
+
+/** Where a machine had it before the architecture, or binutils another opinion of when. */
+const OTHERWISE: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(['addg6s', 'cbcdtd', 'cdtbcd'].map((name) => [name, 'power6'])),
+  // Optional in 2.03 and 2.06: POWER7 and POWER8 were the first to have them.
+  isel: 'power7',
+  ...Object.fromEntries(['lbarx', 'lharx', 'stbcx.', 'sthcx.'].map((name) => [name, 'power8'])),
+  // Privileged before 2.07.
+  ...Object.fromEntries(['lq', 'stq'].map((name) => [name, 'power4'])),
+  hrfid: 'power5',
+  icbt: 'power5',
+  wait: 'power8',
+  ...Object.fromEntries(['nap', 'doze', 'sleep', 'rvwinkle'].map((name) => [name, 'power6'])),
+};
+
 describeWith(['as-ppc64'], 'our table and GNU objdump', () => {
+  it('date every instruction alike', () => {
+    const first = new Map<string, string>();
+    for (const machine of MACHINES) {
+      for (const [word] of known(machine)) {
+        const name = rowOf(word)?.name;
+        if (name !== undefined && !first.has(name)) first.set(name, machine);
+      }
+    }
+    // The 970 has the vector facility, and power4 not.
+    const dated = rows.filter(({ cost, suffix }) => cost !== 'vector' && suffix === undefined);
+    const differ = dated
+      .map(({ name, needs }) => [name, OTHERWISE[name] ?? FIRST[needs ?? ''] ?? 'power4', first.get(name)] as const)
+      .filter(([, ours, theirs]) => theirs !== undefined && ours !== theirs);
+    expect(differ).toEqual([]);
+    expect(first.size).toBeGreaterThan(300);
+  });
+
   it.each(['power4', 'power8', 'power9', 'power10'])('know the same instructions of %s', (machine) => {
     const theirs = known(machine);
     const missing = theirs.filter(
