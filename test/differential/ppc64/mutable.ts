@@ -21,43 +21,51 @@ const otherwise =
       }),
     );
 
-/** The plugin, with one row's lifts changed. */
-function changed(row: string, change: (lift: Lift) => Lift): Arch {
-  const arch = everything();
-  const { isa } = arch;
-  return {
-    ...arch,
-    isa: {
-      ...isa,
-      decode: (code, pc, mode, view) => {
-        const found = isa.decode(code, pc, mode, view);
-        return found?.name === row ? { ...found, lift: change(found.lift) } : found;
-      },
-    },
-  };
-}
-
+/** One machine for all: a case writes its words anew, so that nothing decoded before it is met again. */
 export class MutableStepper {
+  #row = '';
+  #change: (lift: Lift) => Lift = (lift) => lift;
+  #backend: SystemBackend | undefined;
+
+  #arch(): Arch {
+    const arch = everything();
+    const { isa } = arch;
+    return {
+      ...arch,
+      isa: {
+        ...isa,
+        decode: (code, pc, mode, view) => {
+          const found = isa.decode(code, pc, mode, view);
+          return found?.name === this.#row ? { ...found, lift: this.#change(found.lift) } : found;
+        },
+      },
+    };
+  }
+
+  /** Runs a case with one row's lifts changed; `undefined` where that has ended the domain. */
+  #run(row: string, change: (lift: Lift) => Lift, c: SystemCase): SystemResult | undefined {
+    this.#row = row;
+    this.#change = change;
+    try {
+      this.#backend ??= systemStepper(this.#arch());
+      return this.#backend.run(c);
+    } catch {
+      this.#backend = undefined;
+      return undefined;
+    }
+  }
+
   /** The points that the row's lift passes while its cases run; what it hands to the hypervisor is not among them, since no case gets there. */
   points(row: string, cases: readonly SystemCase[]): readonly string[] {
     const points = new Set<string>();
-    const backend = systemStepper(changed(row, watching(points)));
-    for (const c of cases.slice(0, 20)) backend.run(c);
+    for (const c of cases.slice(0, 20)) this.#run(row, watching(points), c);
     points.delete('trap');
     return [...points];
   }
 
-  /** Runs a case with a fault at one point; `undefined` where the fault has ended the domain. */
+  /** Runs cases with a fault at one point. */
   planted(row: string, point: string): (c: SystemCase) => SystemResult | undefined {
     const change = point === 'raise' ? otherwise : planted(point);
-    let backend: SystemBackend | undefined;
-    return (c) => {
-      try {
-        backend ??= systemStepper(changed(row, change));
-        return backend.run(c);
-      } catch {
-        return undefined;
-      }
-    };
+    return (c) => this.#run(row, change, c);
   }
 }
