@@ -1,5 +1,6 @@
 /** A share of the differential run, small enough for every test run; `npm run differential -- --arch ppc64` is the whole of it. */
 import { beforeAll, expect, it } from 'vitest';
+import { ppc64 } from '../../../packages/ppc64/src/index.ts';
 import { describeWith } from '../../needs.ts';
 import { evaluator } from './backend.ts';
 import { stepper } from './stepper.ts';
@@ -34,8 +35,10 @@ describeWith(['qemu-ppc64', 'as-ppc64', 'gcc-ppc64'], `Power ISA against QEMU, s
   });
 
   it('finds the stepper in supervisor state and QEMU of one mind: 32-bit mode, interrupts', () => {
-    const { findings } = judgeSystem(share(answered, STEPPED), systemStepper());
+    const { findings } = judgeSystem(share(answered, STEPPED).system, systemStepper());
     expect(findings.map(({ row, times, first }) => `${row}: ${times} differ. ${first}`)).toEqual([]);
+    const { findings: early } = judgeSystem(share(answered, STEPPED).early, systemStepper(ppc64, 'power8'));
+    expect(early.map(({ row, times, first }) => `${row}: ${times} differ. ${first}`)).toEqual([]);
   });
 
   it('would find a fault in any row: a wrong flag, result, store, jump, branch, exception or trap', () => {

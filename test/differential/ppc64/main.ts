@@ -1,4 +1,5 @@
 /** The whole differential run of the Power ISA, for scripts/differential.ts. */
+import { ppc64 } from '../../../packages/ppc64/src/index.ts';
 import { evaluator } from './backend.ts';
 import { stepper } from './stepper.ts';
 import { ask, instancesOf, judge, judgeSystem, plant } from './suite.ts';
@@ -27,7 +28,8 @@ export function differential({ seed, instances, rows, planted }: Options): boole
   for (const [name, { findings, excused }] of [
     ['the lifts', judge(answered, evaluator())],
     ['the stepper', judge(answered, stepper())],
-    ['the stepper in supervisor state', judgeSystem(answered, systemStepper())],
+    ['the stepper in supervisor state', judgeSystem(answered.system, systemStepper())],
+    ['POWER8 in supervisor state', judgeSystem(answered.early, systemStepper(ppc64, 'power8'))],
   ] as const) {
     differ += findings.length;
     for (const { row, times, first } of findings)
@@ -41,7 +43,7 @@ export function differential({ seed, instances, rows, planted }: Options): boole
   const seconds = ((Date.now() - started) / 1000).toFixed(0);
   const found = faults.planted - faults.missed.length;
   console.log(
-    `${counts.length} rows, ${answered.cases.length} cases in problem state, ${answered.system.length} in supervisor state, ${differ} differences of rows, ${found} of ${faults.planted} planted faults found, ${seconds} s.`,
+    `${counts.length} rows, ${answered.cases.length} cases in problem state, ${answered.system.length} in supervisor state, ${answered.early.length} on POWER8, ${differ} differences of rows, ${found} of ${faults.planted} planted faults found, ${seconds} s.`,
   );
   return differ + short.length + faults.missed.length === 0;
 }

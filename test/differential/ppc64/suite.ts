@@ -13,6 +13,7 @@ import { type SystemCase, type SystemResult, systemMode } from './system.ts';
 import {
   describeSystemCase,
   generateSystem,
+  isEarly,
   isHere,
   type SystemBackend,
   systemDifference,
@@ -27,6 +28,8 @@ export interface Answered {
   readonly cases: readonly { readonly c: Case; readonly theirs: Result }[];
   /** In supervisor state, three of four in 32-bit mode. */
   readonly system: readonly { readonly c: SystemCase; readonly theirs: SystemResult }[];
+  /** The same on POWER8, which has no OV32 and CA32. */
+  readonly early: readonly { readonly c: SystemCase; readonly theirs: SystemResult }[];
 }
 
 export interface Finding {
@@ -74,20 +77,27 @@ export function ask(seed: number, instances: number, only: (row: Row) => boolean
   const chosen = rows.filter((row) => !isBeyond(row) && only(row));
   const answered: Answered['cases'][number][] = [];
   const system: Answered['system'][number][] = [];
+  const early: Answered['early'][number][] = [];
   const inUser = userMode();
   const inSystem = systemMode();
   const vectors = vectorWords();
   try {
     for (const order of ORDERS) {
-      const cases = rows
-        .filter((row) => isHere(row) && only(row))
-        .flatMap((row) => {
-          const random = new Random(seedOf(seed, `${row.name} ${order} system`));
-          return Array.from({ length: instances }, () => generateSystem(row, random, order, vectors));
+      const tried = (list: Answered['system'][number][], cpu: string, has: (row: Row) => boolean): void => {
+        const cases = rows
+          .filter((row) => has(row) && only(row))
+          .flatMap((row) => {
+            const random = new Random(seedOf(seed, `${row.name} ${order} ${cpu}`));
+            return Array.from({ length: instances }, () =>
+              generateSystem(row, random, order, vectors, cpu === EARLIER),
+            );
+          });
+        inSystem.run(cases, order, cpu).forEach((theirs, i) => {
+          list.push({ c: cases[i] as SystemCase, theirs });
         });
-      inSystem.run(cases, order, CPU).forEach((theirs, i) => {
-        system.push({ c: cases[i] as SystemCase, theirs });
-      });
+      };
+      tried(system, CPU, isHere);
+      tried(early, EARLIER, isEarly);
     }
     for (const cpu of [CPU, EARLIER]) {
       for (const order of ORDERS) {
@@ -106,13 +116,13 @@ export function ask(seed: number, instances: number, only: (row: Row) => boolean
     inUser.close();
     inSystem.close();
   }
-  return { seed, cases: answered, system };
+  return { seed, cases: answered, system, early };
 }
 
 /** One case of so many, of every row. */
-export function share({ seed, cases, system }: Answered, of: number): Answered {
+export function share({ seed, cases, system, early }: Answered, of: number): Answered {
   const some = <T>(list: readonly T[]): readonly T[] => list.filter((_, i) => i % of === 0);
-  return { seed, cases: some(cases), system: some(system) };
+  return { seed, cases: some(cases), system: some(system), early: some(early) };
 }
 
 /** Cases by row; a row of the table that has none stands there with 0. */
@@ -184,10 +194,10 @@ export function judge(answered: Answered, backend: Backend): Findings {
   return judgement;
 }
 
-/** And in supervisor state. */
-export function judgeSystem(answered: Answered, backend: SystemBackend): Findings {
+/** And in supervisor state, on the newest CPU or on the early one. */
+export function judgeSystem(cases: Answered['system'], backend: SystemBackend): Findings {
   const judgement = new Judgement();
-  for (const { c, theirs } of answered.system) {
+  for (const { c, theirs } of cases) {
     const differs = systemDifference(c, backend.run(c), theirs);
     judgement.note(c.row, differs, systemExcuse(c), () => describeSystemCase(c));
   }

@@ -1,5 +1,6 @@
 /** Cases in supervisor state with translation off: 32-bit mode and the interrupts that user mode does not show; and the product under test for them. */
-import type { Arch } from '@countervisor/contract';
+import type { Arch, CpuRow } from '@countervisor/contract';
+import { ppc64 } from '../../../packages/ppc64/src/index.ts';
 import { encode } from '../../../packages/ppc64/src/isa/encode.ts';
 import { rows } from '../../../packages/ppc64/src/isa/instructions/index.ts';
 import type { Fields, Row } from '../../../packages/ppc64/src/isa/row.ts';
@@ -39,6 +40,10 @@ export const NOT_HERE: Readonly<Record<string, string>> = {
 
 export const isHere = (row: Row): boolean => !Object.hasOwn(NOT_HERE, row.name) && row.needs !== 'power-saving';
 
+/** What POWER8 has of them, all but the vector facility, which is the same. */
+export const isEarly = (row: Row): boolean =>
+  isHere(row) && row.cost !== 'vector' && (row.needs === undefined || EARLY.features.includes(row.needs));
+
 /** Words of the floating-point and vector rows, as GNU as makes them. */
 export type VectorWords = ReadonlyMap<string, readonly (readonly number[])[]>;
 
@@ -57,6 +62,9 @@ export function vectorWords(): VectorWords {
   });
   return words;
 }
+
+/** The CPU model that stands for the versions before 3.0. */
+const EARLY = ppc64.cpus.power8 as CpuRow;
 
 const SF = 1n << 63n;
 const LE = 1n;
@@ -82,7 +90,13 @@ function within(row: Row, f: Fields, random: Random, pc: bigint): readonly numbe
 }
 
 /** One case for a row. */
-export function generateSystem(row: Row, random: Random, order: Order, vectors: VectorWords): SystemCase {
+export function generateSystem(
+  row: Row,
+  random: Random,
+  order: Order,
+  vectors: VectorWords,
+  early = false,
+): SystemCase {
   for (;;) {
     const made = form(row, random);
     const { f } = made;
@@ -95,7 +109,8 @@ export function generateSystem(row: Row, random: Random, order: Order, vectors: 
     const common = {
       ...{ row: row.name, order, pc, gpr, msr, window: SYSTEM_DATA },
       bytes: Uint8Array.from({ length: WINDOW }, () => random.below(256)),
-      xer: random.u64() & 0xe00c_007fn,
+      // Before version 3.0 there were no OV32 and CA32.
+      xer: random.u64() & (early ? 0xe000_007fn : 0xe00c_007fn),
       cr: random.u64() & 0xffff_ffffn,
       ctr: random.one([0n, 1n, 2n, 0x1_0000_0001n, random.edge()]),
       lr: random.edge(),
@@ -253,8 +268,8 @@ export interface SystemBackend {
 }
 
 /** The plugin on core's stepper, as the driver has QEMU's machine. */
-export function systemStepper(arch: Arch = everything()): SystemBackend {
-  const g = guest(arch, 'everything');
+export function systemStepper(arch: Arch = everything(), cpu = 'everything'): SystemBackend {
+  const g = guest(arch, cpu);
   for (let at = 0x100n; at < 0x2000n; at += 4n) g.word(at, HALT);
   for (let at = 0x1_7000n; at < 0x1_8000n; at += 4n) g.word(at, HALT);
   const data = g.domain.memory.slice(SYSTEM_DATA, SYSTEM_DATA_SIZE);
