@@ -6,11 +6,8 @@
  */
 import type { Counter, View } from '@countervisor/contract';
 import { eventOf } from './events.ts';
-import { isModern, MMCR0, mmcr2 } from './registers/mmcr.ts';
+import { apart, frozenByState, HYPERVISOR, isModern, MMCR0, mmcr2, PROBLEM } from './registers/mmcr.ts';
 import { MSR } from './registers/msr.ts';
-
-const PROBLEM = 0;
-const HYPERVISOR = 2;
 
 /** PMC1 to PMC6, and two more of the 970. */
 export const MOST = 8;
@@ -19,15 +16,15 @@ export const MOST = 8;
 function frozen(view: View, n: number, level: number): boolean {
   const mmcr0 = view.get('MMCR0');
   const has = (bits: bigint): boolean => (mmcr0 & bits) !== 0n;
-  if (has(MMCR0.FC)) return true;
   const modern = isModern(view);
+  if (modern && n > 4 && apart(mmcr0)) return (view.get('CTRL') & 1n) === 0n;
+  if (has(MMCR0.FC)) return true;
   // Entering the hypervisor clears the mark.
   const marked = level !== HYPERVISOR && (view.get('MSR') & MSR.PMM) !== 0n;
   if (has(marked ? MMCR0.FCM1 : MMCR0.FCM0)) return true;
-  if (level === PROBLEM && has(MMCR0.FCP)) return true;
   if (level === HYPERVISOR && has(MMCR0.FCH)) return true;
-  // Up to version 2.06 FCS is about privileged state whoever has it.
-  if (level !== PROBLEM && has(MMCR0.FCS) && (level !== HYPERVISOR || !modern)) return true;
+  // Up to version 2.06 FCS is about privileged state whoever has it, and there is no FCPC.
+  if (modern ? frozenByState(mmcr0, level) : has(level === PROBLEM ? MMCR0.FCP : MMCR0.FCS)) return true;
   if (n > 1 && has(MMCR0.TRIGGER)) return true;
   return modern && frozenByVersion207(view, n, level, mmcr0, marked);
 }

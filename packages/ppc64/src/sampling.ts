@@ -5,34 +5,25 @@
  * modelled: with it set, SIAR is the same.
  */
 import type { Branch, Counted, Isa, Retired, Sampling, Vcpu, View } from '@countervisor/contract';
-import { isModern, MMCR0, MMCRA, SIER } from './registers/mmcr.ts';
+import { note } from './overflow.ts';
+import { frozenByState, HYPERVISOR, isModern, MMCR0, MMCRA, PROBLEM } from './registers/mmcr.ts';
 import { BHRB_ENTRIES } from './registers/sampling.ts';
 
-/** Notes the place of an alert. */
-export function note(vcpu: Vcpu, { pc, level, access }: Pick<Retired, 'pc' | 'level' | 'access'>): void {
-  vcpu.set('ALERTED', 0n);
-  vcpu.set('SIAR', pc);
-  if (access !== undefined) vcpu.set('SDAR', access.address);
-  const problem = level === 0;
-  if (isModern(vcpu)) {
-    vcpu.set('SIER', SIER.SIAR_VALID | (access === undefined ? 0n : SIER.SDAR_VALID) | (problem ? SIER.SIPR : 0n));
-    return;
-  }
-  const others = vcpu.get('MMCRA') & ~(MMCRA.SIPR | MMCRA.SIHV);
-  vcpu.set('MMCRA', others | (problem ? MMCRA.SIPR : 0n));
+function boundary(vcpu: Vcpu, counted: readonly Counted[], retired: Retired): undefined {
+  const alerted = Number(vcpu.get('ALERTED')) - 1;
+  if (counted.some(({ counter, wrapped }) => wrapped && counter === alerted)) note(vcpu, retired);
 }
 
-function boundary(vcpu: Vcpu, _counted: readonly Counted[], retired: Retired): undefined {
-  if (vcpu.get('ALERTED') !== 0n) note(vcpu, retired);
-}
-
-/** Branches are written down while alerts are enabled, in problem state with BHRBA, or at any level the operating system asks for. */
+/**
+ * Branches are written down while alerts are enabled and the buffer is not frozen with the counters; from version 3.1 on in problem state alone, and while
+ * MMCRA does not disable it. MMCRA's filters are not modelled.
+ */
 function branches(view: View, level: number): boolean {
-  if (!isModern(view)) return false;
+  if (!isModern(view) || level === HYPERVISOR) return false;
   const mmcr0 = view.get('MMCR0');
-  if ((mmcr0 & MMCR0.PMAE) === 0n || (mmcr0 & MMCR0.BHRBA) === 0n) return false;
-  if (view.cpu.features.has('isa-3.1') && (view.get('MMCRA') & MMCRA.BHRB_DISABLE) !== 0n) return false;
-  return level === 0;
+  if ((mmcr0 & MMCR0.PMAE) === 0n || frozenByState(mmcr0, level)) return false;
+  if (!view.cpu.features.has('isa-3.1')) return true;
+  return level === PROBLEM && (view.get('MMCRA') & MMCRA.BHRB_DISABLE) === 0n;
 }
 
 const TARGET = 2n;

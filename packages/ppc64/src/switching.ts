@@ -13,7 +13,7 @@ export const switching: SwitchPlan = {
   // Read behind the freeze, and so written before the controls; the selectors stand behind the counters and come back before them.
   counters: [
     ...numbered('PMC', 8, 1),
-    ...['MMCR1', 'MMCR2', 'MMCR3', 'SDAR', 'SIAR', 'SIER', 'SIER2', 'SIER3', 'ALERTED', 'BHRB_NEXT'],
+    ...['MMCR1', 'MMCR2', 'MMCR3', 'SDAR', 'SIAR', 'SIER', 'SIER2', 'SIER3', 'ALERTED', 'TB_EVENT', 'BHRB_NEXT'],
     ...numbered('BHRB_', BHRB_ENTRIES),
   ],
   because:

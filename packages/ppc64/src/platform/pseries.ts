@@ -2,8 +2,8 @@
  * The `pseries` machine: a PAPR partition as QEMU has it, entered without firmware by the flattened device tree. Memory from 0, no devices in it: console, power
  * and processors are hypercalls. QEMU docs/system/ppc/pseries; Linux Documentation/arch/powerpc/bootwrapper (r3 = tree, r5 = 0).
  */
-import type { BootFacts, Exception, Platform, View } from '@countervisor/contract';
-import { branchDue } from '../overflow.ts';
+import type { BootFacts, Exception, Platform, Vcpu, View } from '@countervisor/contract';
+import { branchDue, latchTimeBase, timeBaseDeadline } from '../overflow.ts';
 import { MSR } from '../registers/msr.ts';
 import { type Processor, partition, processor } from './processor.ts';
 import { decrementerDeadline, decrementerException, latchDecrementer } from './timer.ts';
@@ -23,6 +23,17 @@ function interrupt(view: View): Exception | undefined {
   if (due !== 0n) return { kind: 'trace', syndrome: due };
   if (branchDue(view)) return { kind: 'event-based-branch' };
   return (view.get('MSR') & MSR.EE) === 0n ? undefined : pending(view);
+}
+
+function latch(vcpu: Vcpu): void {
+  latchDecrementer(vcpu);
+  latchTimeBase(vcpu);
+}
+
+function deadline(view: View): bigint {
+  const decrementer = decrementerDeadline(view);
+  const event = timeBaseDeadline(view);
+  return event !== undefined && event < decrementer ? event : decrementer;
 }
 
 /** Every register that an instruction reaches by name starts at 0, as QEMU leaves them. */
@@ -68,11 +79,11 @@ export const pseries: Platform = {
     descriptors: '.opd',
   },
   sources: { decrementer: decrementerException },
-  latch: latchDecrementer,
+  latch,
   interrupt,
   // A thread that has ceded has EE set; one in wait wakes for what is masked, too.
   wakes: (view) => pending(view) !== undefined || view.device<Processor>('processor').prodded !== 0,
-  deadline: decrementerDeadline,
+  deadline,
   deviceTree,
   treeAddress,
   entry: (facts: BootFacts) => state(facts.entry, facts.deviceTree),

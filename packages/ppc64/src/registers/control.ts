@@ -83,6 +83,7 @@ export const control: Rows = {
   TRACE_DUE: slot('SRR1 of the trace interrupt that comes behind this instruction; 0: none.', 0n, {
     affects: ['interrupts'],
   }),
+  TRACE_PC: slot('The instruction behind which it comes.', 0n),
 
   DSISR: os32(18, 'What was wrong with the access of a data storage or alignment interrupt.'),
   DAR: os(19, 'Its effective address.'),
@@ -164,7 +165,7 @@ export const control: Rows = {
     },
   ),
 
-  BESCR: { at: spr(806), width: 64, reset: 0n, ...EBB, fields: bescr, affects: ['pmu'] },
+  BESCR: { at: spr(806), width: 64, reset: 0n, ...EBB, fields: bescr, affects: ['pmu', 'interrupts'] },
   BESCRS: {
     at: spr(800),
     width: 64,

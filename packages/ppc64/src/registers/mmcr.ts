@@ -61,12 +61,29 @@ export const MMCR0: Readonly<Record<Mmcr0Bit, bigint>> = {
   FCH: bit(0),
 };
 
-/** TBSEL: which bit of the time base makes the event that TBEE enables. 63, 55, 51, 47 in the manual's numbering. */
-export const TBSEL_SHIFT = 23n;
-export const TIME_BASE_BITS: readonly number[] = [0, 8, 12, 16];
+/** TBSEL: which bit of the time base makes the event that TBEE enables, when it turns 1: 47, 51, 55, 63 in the manual's numbering. */
+const TIME_BASE_BITS: readonly bigint[] = [16n, 12n, 8n, 0n];
+export const timeBaseBit = (mmcr0: bigint): bigint => TIME_BASE_BITS[Number((mmcr0 >> 23n) & 3n)] as bigint;
 
 /** PMCC: who may do what in problem state. */
 export const pmcc = (mmcr0: bigint): bigint => (mmcr0 >> 18n) & 3n;
+
+/** With PMCC 0b11 PMC5 and PMC6 are no part of the monitor: nothing in the MMCRs has a say about them, and they make no conditions. */
+export const apart = (mmcr0: bigint): boolean => pmcc(mmcr0) === 3n;
+
+/** Positions in the levels. */
+export const PROBLEM = 0;
+export const HYPERVISOR = 2;
+
+/**
+ * Do FCS and FCP freeze counters and branch history at this level? Version 2.07 and since. FCP is about the guest's problem state; with FCPC it is about the
+ * hypervisor's, and the guest's is frozen while it is 0.
+ */
+export function frozenByState(mmcr0: bigint, level: number): boolean {
+  if (level === HYPERVISOR) return false;
+  if (level !== PROBLEM) return (mmcr0 & MMCR0.FCS) !== 0n;
+  return ((mmcr0 & MMCR0.FCPC) !== 0n) !== ((mmcr0 & MMCR0.FCP) !== 0n);
+}
 
 /** What problem state sees of MMCR0, and may change. */
 export const USER_MMCR0: bigint = MMCR0.FC | MMCR0.PMAE | MMCR0.PMAO;

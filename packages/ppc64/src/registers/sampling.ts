@@ -2,6 +2,7 @@
  * Registers that say where an alert came from, and the branch history rolling buffer. Power ISA 3.0B, book III, 9.4.8 to 9.4.12, 9.5.
  */
 import { spr } from '../address.ts';
+import { negatives } from '../overflow.ts';
 import { type Row, type Rows, slot, whole } from './row.ts';
 
 const supervisor = {
@@ -39,9 +40,18 @@ export const samplingRegisters: Rows = {
   }),
   ...both('SIER2', 752, 'More about it: stored.', { needs: 'isa-3.1' }),
   ...both('SIER3', 753, 'More about it: stored.', { needs: 'isa-3.1' }),
-  ALERTED: slot('An alert has occurred at this boundary, whose place is not yet noted. Not architectural.', 0n, {
+  ALERTED: slot(
+    'The counter that alerted at this boundary, from 1 on, while its place is not yet noted. Not architectural.',
+    0n,
+    {
+      role: 'sampling',
+    },
+  ),
+  TB_EVENT: slot('Time base of the next event that MMCR0[TBEE] waits for. Not architectural.', 0n, {
     role: 'sampling',
+    affects: ['interrupts'],
   }),
+  NEGATIVE: slot('A bit for each negative counter, PMC1 the lowest. Not architectural.', 0n, { derive: negatives }),
   BHRB_NEXT: slot('Position behind the youngest entry of the branch history. Not architectural.', 0n, {
     role: 'sampling',
   }),
