@@ -157,6 +157,8 @@ export function take(vcpu: Vcpu, exception: Exception): void {
   } else if (kind.dar === true && exception.address !== undefined) vcpu.set('DAR', exception.address);
   if (exception.kind === 'machine-check') vcpu.set('DSISR', exception.syndrome === LOAD_CHECK ? 0x40n : 0n);
   if (exception.kind === 'decrementer') tookDecrementer(vcpu);
+  // Book III, 6.5.15: the traced instruction is the sampled one.
+  if (exception.kind === 'trace') vcpu.set('SIAR', vcpu.get('TRACE_PC'));
 
   vcpu.set(vectored ? 'LR' : 'SRR0', vcpu.get('NIA'));
   vcpu.set(vectored ? 'CTR' : 'SRR1', (msr & ~SRR1_INFORMATION) | information);
@@ -199,6 +201,7 @@ export const helpers: Isa['helpers'] = {
   },
   trace: (vcpu, [information = 0n]) => {
     vcpu.set('TRACE_DUE', TRACE | information);
+    vcpu.set('TRACE_PC', vcpu.get('NIA'));
     return 0n;
   },
 };

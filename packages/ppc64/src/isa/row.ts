@@ -84,6 +84,7 @@ const WIDTHS = {
   DQ: 12,
   BD: 14,
   LI: 24,
+  XO5: 5,
 } as const;
 
 /** Tokens that are a part of a field: the field, its part's width, and where the part stands in it. */
