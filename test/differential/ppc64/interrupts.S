@@ -234,6 +234,15 @@ start:
   case
   sc
   end
+  .if RADIX
+  # LPCR[GTSE] is still 0.
+  case
+  tlbie 9, 8, 2, 1, 1
+  end
+  case
+  tlbiel 9, 2, 1, 1
+  end
+  .endif
 # numbers of registers
   li 2, 'r'
   .irp n, 0, 4, 5, 6, 2, 7, 20, 21, 100, 112, 700, 720, 808, 318, 304

@@ -1,12 +1,12 @@
 /** Cases in supervisor state with translation off: 32-bit mode and the interrupts that user mode does not show; and the product under test for them. */
 import type { Arch, CpuRow } from '@countervisor/contract';
 import { ppc64 } from '../../../packages/ppc64/src/index.ts';
-import { encode } from '../../../packages/ppc64/src/isa/encode.ts';
+import { encode, rowNamed } from '../../../packages/ppc64/src/isa/encode.ts';
 import { rows } from '../../../packages/ppc64/src/isa/instructions/index.ts';
-import type { Fields, Row } from '../../../packages/ppc64/src/isa/row.ts';
+import { type Fields, fieldsOf, type Row } from '../../../packages/ppc64/src/isa/row.ts';
 import type { Random } from '../random.ts';
 import { fill, type Order, TRAP_WORD, WINDOW } from './cases.ts';
-import { company, form, reach, undefinedPart } from './generate.ts';
+import { company, fitsForQemu, form, reach, undefinedPart, withoutOverflow } from './generate.ts';
 import { assembled, of, vectorTexts } from './gnu.ts';
 import { everything, guest } from './stepper.ts';
 import {
@@ -186,44 +186,77 @@ const ORDER_BITS = 0xe000_0000n;
 /** A prefix whose suffix lies behind a 64-byte boundary: no access, so no address that DAR could hold. */
 const atEnd = (c: SystemCase): boolean => (c.pc & 63n) === 60n && (c.words[0] as number) >>> 26 === 1;
 
-/** Where QEMU is wrong, by name, with the manual's section. */
+const noVector = (result: SystemResult): SystemResult => ({ ...result, vector: 0 });
+
+/** Where QEMU is wrong, by name, with the manual's section; and what of a result that touches. */
 const FAULTS: readonly {
   readonly rows: RegExp;
   readonly when: (c: SystemCase) => boolean;
+  readonly apart: (result: SystemResult, c: SystemCase) => SystemResult;
   readonly why: string;
 }[] = [
   {
     rows: /^(l|st)[bhwd][za]?ux?$/,
     when: (c) => (c.msr & SF) === 0n,
+    apart: (result, c) => {
+      const { RA } = fieldsOf(rowNamed(c.row), c.words[0] as number);
+      return { ...result, gpr: result.gpr.map((value, n) => (n === RA ? value & 0xffff_ffffn : value)) };
+    },
     why: 'in 32-bit mode QEMU clears the high word of an update form’s RA (book I, 1.11.3 and 3.3.2: RA gets all of the sum)',
   },
   {
     rows: /^(l|st)(mw|sw[ix])$/,
     when: (c) => (c.msr & LE) !== 0n,
+    apart: (result) => ({ ...result, dar: 0n }),
     why: 'QEMU does not set DAR when little-endian mode refuses a multiple or a string (book III, 6.5.8)',
+  },
+  {
+    // With nothing to move they are no exception to little-endian mode's rule in QEMU.
+    rows: /^(l|st)swx$/,
+    when: (c) => (c.msr & LE) !== 0n && (c.xer & 127n) === 0n,
+    apart: (result, c) => ({ ...result, ran: true, vector: 0, srr0: 0n, srr1: c.msr, dar: 0n }),
+    why: 'QEMU raises the alignment interrupt for a string of no bytes in little-endian mode (book III, 6.5.8)',
   },
   {
     rows: /^(lxsd, lxssp|plxsd)$/,
     when: () => true,
+    apart: noVector,
     why: 'QEMU asks for VSX where the target is a vector register (book I, 7.6.1: lxsd and plxsd write VRT)',
   },
   {
     rows: /^(l|st)xv(b16|h8)x$/,
     when: (c) => ((c.words[0] as number) & 1) === 1,
+    apart: noVector,
     why: 'QEMU asks for VSX where TX or SX is 1 and the manual for VEC (book I, 7.6.3)',
   },
   {
     rows: /^divdeo?\.?$/,
-    when: () => true,
+    when: fitsForQemu,
+    apart: withoutOverflow,
     why: 'a quotient of divde between 2^63 and 2^64 does not overflow in QEMU (book I, 3.3.9)',
   },
 ];
 
-export const systemExcuse = (c: SystemCase): string | undefined =>
-  FAULTS.find(({ rows: named, when }) => named.test(c.row) && when(c))?.why;
+/** How the product and QEMU differ, and QEMU's fault where that is all of it. */
+export function systemVerdict(
+  c: SystemCase,
+  ours: SystemResult,
+  theirs: SystemResult,
+): readonly [differs: string | undefined, why?: string] {
+  const differs = systemDifference(c, ours, theirs);
+  if (differs === undefined) return [undefined];
+  let still = differs;
+  for (const { rows: named, when, apart, why } of FAULTS) {
+    if (!named.test(c.row) || !when(c)) continue;
+    const left = systemDifference(c, apart(ours, c), apart(theirs, c));
+    if (left === undefined) return [differs, why];
+    still = left;
+  }
+  return [still];
+}
 
 /** How two results differ, in words; undefined when they agree. */
-export function systemDifference(c: SystemCase, ours: SystemResult, theirs: SystemResult): string | undefined {
+function systemDifference(c: SystemCase, ours: SystemResult, theirs: SystemResult): string | undefined {
   const all: string[] = [];
   const say = (what: string, mine: bigint, its: bigint): void => {
     if (mine !== its) all.push(`${what} ${hex(mine)}, QEMU ${hex(its)}`);

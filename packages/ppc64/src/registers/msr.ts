@@ -141,5 +141,7 @@ export const msr: Row = {
     ...reserved([62, 61]),
     SF: field(63, '64-bit mode.'),
   },
+  // PMM. What else it concerns, `setMsr` says.
+  affects: ['pmu'],
   source: 'book III, 3.2.1',
 };

@@ -247,6 +247,9 @@ const hash = (name: string, xo: number, operands: string, syntax: string, rc: '/
     needs === undefined ? {} : { needs },
   );
 
+/** LPCR's bit. */
+const GTSE = 0x400;
+
 /** RIC, PRS and R came with version 3.0; before it they are reserved, and 0. */
 const invalidate = (name: string, xo: number): Row =>
   row(
@@ -255,8 +258,13 @@ const invalidate = (name: string, xo: number): Row =>
     `011111 RS / RIC PRS R RB ${bin(xo, 10)} /` as string,
     'RB RS RIC PRS R',
     'book III, 5.9.3.3',
-    (b, f) => {
+    (b, f, mode) => {
       privileged(b);
+      // From version 3.0 on it is the hypervisor's unless LPCR[GTSE] gives it away.
+      if (mode.low) {
+        const shared = b.and(b.get('LPCR'), b.constant(GTSE));
+        b.when(b.eq(shared, b.constant(0)), () => b.raise('program', b.constant(PRIVILEGED)));
+      }
       const said = [f.RIC, f.PRS, f.R].map((n) => b.constant(n));
       b.call('tlbie', ...said, gpr(b, f.RS), gpr(b, f.RB), b.constant(name === 'tlbiel' ? 1 : 0));
     },
