@@ -237,10 +237,15 @@ start:
   .if RADIX
   # LPCR[GTSE] is still 0.
   case
+  li 8, 0
   tlbie 9, 8, 2, 1, 1
   end
   case
-  tlbiel 9, 2, 1, 1
+  li 9, 0xc00
+  tlbiel 9, 8, 2, 1, 1
+  end
+  case
+  tlbiel 9, 8, 2, 0, 1
   end
   .endif
 # numbers of registers

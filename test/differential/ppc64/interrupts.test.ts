@@ -81,8 +81,8 @@ interface Model {
 const MODELS: readonly Model[] = [
   { cpu: '970', version: 200, radix: false, lines: 126 },
   { cpu: 'power8', version: 207, radix: false, lines: 128 },
-  { cpu: 'power9', version: 300, radix: true, lines: 595 },
-  { cpu: 'power10', version: 310, radix: true, lines: 595 },
+  { cpu: 'power9', version: 300, radix: true, lines: 596 },
+  { cpu: 'power10', version: 310, radix: true, lines: 596 },
 ];
 
 /** Hypercalls that a 970 does not have here: H_SET_MODE is for version 2.07. QEMU answers it. They follow the case numbered 0x5c. */

@@ -260,8 +260,8 @@ const invalidate = (name: string, xo: number): Row =>
     'book III, 5.9.3.3',
     (b, f, mode) => {
       privileged(b);
-      // From version 3.0 on it is the hypervisor's unless LPCR[GTSE] gives it away.
-      if (mode.low) {
+      // From version 3.0 on tlbie is the hypervisor's unless LPCR[GTSE] gives it away.
+      if (mode.low && name === 'tlbie') {
         const shared = b.and(b.get('LPCR'), b.constant(GTSE));
         b.when(b.eq(shared, b.constant(0)), () => b.raise('program', b.constant(PRIVILEGED)));
       }
