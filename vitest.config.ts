@@ -23,6 +23,7 @@ export default defineConfig({
       project('template'),
       project('arm64'),
       project('x86'),
+      project('ppc64'),
       project('conformance'),
       project('cli'),
       { root: 'test', test: { name: 'house', include: ['**/*.test.ts'], testTimeout: 60_000 } },

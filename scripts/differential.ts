@@ -1,8 +1,9 @@
 // `npm run differential`: every row of an instruction table against QEMU, at least 500 instances of each, then planted faults.
-// Arguments: --arch arm64|x86, --seed N, --instances N, --row NAME (as often as needed), --no-planted; for x86 --native: this machine's processor
-// instead of QEMU.
+// Arguments: --arch arm64|x86|ppc64 (default arm64), --seed N, --instances N, --row NAME (as often as needed), --no-planted; for x86 --native: this machine's
+// processor instead of QEMU.
 import { parseArgs } from 'node:util';
 import { evaluator } from '../test/differential/backend.ts';
+import { differential } from '../test/differential/ppc64/main.ts';
 import { stepper, systemStepper } from '../test/differential/stepper.ts';
 import { ask, instancesOf, judge, plant } from '../test/differential/suite.ts';
 import { sweep } from '../test/differential/sweep.ts';
@@ -22,6 +23,10 @@ const { values } = parseArgs({
 
 const seed = values.seed === undefined ? Date.now() % 2 ** 32 : Number(values.seed);
 const instances = Number(values.instances);
+if (values.arch === 'ppc64') {
+  const sound = differential({ seed, instances, rows: values.row, planted: !values['no-planted'] });
+  process.exit(sound ? 0 : 1);
+}
 console.log(`Seed ${seed}, ${instances} instances of each row.`);
 const oracle = values.native ? 'native' : 'qemu';
 const chosen = (name: string): boolean => values.row === undefined || values.row.includes(name);

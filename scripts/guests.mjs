@@ -8,28 +8,68 @@ import { fileURLToPath } from 'node:url';
 
 const guests = fileURLToPath(new URL('../guests', import.meta.url));
 
-/** Where an image is linked: at an address, or at 0 to be loaded anywhere. */
+/** Linked at an address of its own, or at 0 to be loaded anywhere. */
 const fixed = (base) => ['-fno-pie', '-no-pie', `-Wl,--defsym=LINK_BASE=${base}`];
 const ANYWHERE = ['-fpie', '-static-pie', '-Wl,--no-dynamic-linker', '-Wl,-z,text', '-Wl,--defsym=LINK_BASE=0'];
 
-/** Every architecture: its compiler, its flags, and the sources all its programs share. */
+const SOFT = ['-msoft-float', '-mno-altivec'];
+
+/**
+ * Every architecture: where its images are linked, and how each program is built: the image's name ends in the suffix. `variants` stand beside the programs: the
+ * same sources, linked otherwise.
+ */
 const ARCHITECTURES = {
   arm64: {
-    compiler: 'aarch64-linux-gnu-gcc',
-    package: 'gcc-aarch64-linux-gnu (4:12.2, Debian 12)',
-    flags: ['-march=armv8-a', '-mgeneral-regs-only', '-mstrict-align', '-mno-outline-atomics'],
     // The load address of QEMU's `virt`.
-    link: fixed('0x40080000'),
-    // Beside every program as built: the same sources, linked to run anywhere.
+    base: '0x40080000',
+    builds: [
+      {
+        suffix: '',
+        compiler: 'aarch64-linux-gnu-gcc',
+        package: 'gcc-aarch64-linux-gnu (4:12.2, Debian 12)',
+        flags: ['-march=armv8-a', '-mgeneral-regs-only', '-mstrict-align', '-mno-outline-atomics'],
+      },
+    ],
     variants: { 'hello-pie': ['hello', ANYWHERE] },
   },
   x86: {
-    // On a Debian of another architecture the same compiler is called x86_64-linux-gnu-gcc.
-    compiler: 'x86_64-linux-gnu-gcc',
-    package: 'gcc (4:12.2, Debian 12)',
-    flags: ['-m64', '-march=x86-64', '-mgeneral-regs-only', '-mno-red-zone', '-mcmodel=small', '-fcf-protection=none'],
     // The first MiB is the firmware's and the loader's.
-    link: fixed('0x100000'),
+    base: '0x100000',
+    builds: [
+      {
+        suffix: '',
+        // On a Debian of another architecture the same compiler is called x86_64-linux-gnu-gcc.
+        compiler: 'x86_64-linux-gnu-gcc',
+        package: 'gcc (4:12.2, Debian 12)',
+        flags: [
+          '-m64',
+          '-march=x86-64',
+          '-mgeneral-regs-only',
+          '-mno-red-zone',
+          '-mcmodel=small',
+          '-fcf-protection=none',
+        ],
+      },
+    ],
+    variants: {},
+  },
+  ppc64: {
+    // Where QEMU's `pseries` puts a kernel.
+    base: '0x400000',
+    builds: [
+      {
+        suffix: '',
+        compiler: 'powerpc64-linux-gnu-gcc',
+        package: 'gcc-powerpc64-linux-gnu (4:12.2, Debian 12)',
+        flags: ['-mcpu=970', ...SOFT],
+      },
+      {
+        suffix: '-le',
+        compiler: 'powerpc64le-linux-gnu-gcc',
+        package: 'gcc-powerpc64le-linux-gnu (4:12.2, Debian 12)',
+        flags: ['-mcpu=power8', '-mno-vsx', ...SOFT],
+      },
+    ],
     variants: {},
   },
 };
@@ -62,38 +102,40 @@ function fail(message) {
 
 /** Builds every image of an architecture into `out`, and returns their file names. */
 function build(arch, out) {
-  const { compiler, package: debian, flags, link: at, variants } = ARCHITECTURES[arch];
+  const { base, builds, variants } = ARCHITECTURES[arch];
   const shared = [...sources('runtime', '.c'), ...sources(arch, '.c', '.S')];
   const programs = sources(`${arch}/programs`, '.c');
   const kernels = sources('bench', '.c').filter((path) => path !== BENCH);
   const images = [
-    ...programs.map((path) => [stem(path), [path], at]),
+    ...programs.map((path) => [stem(path), [path], fixed(base)]),
     ...Object.entries(variants).map(([n, [program, link]]) => [n, [`${arch}/programs/${program}.c`], link]),
-    ...kernels.map((path) => [`bench-${stem(path)}`, [BENCH, path], at]),
+    ...kernels.map((path) => [`bench-${stem(path)}`, [BENCH, path], fixed(base)]),
   ];
 
-  return images.map(([name, own, link]) => {
-    const image = `${name}.elf`;
-    const files = [...shared, ...own];
-    const argv = [
-      ...FLAGS,
-      ...flags,
-      '-iquote',
-      arch,
-      ...link,
-      '-T',
-      `${arch}/link.ld`,
-      '-o',
-      join(out, image),
-      ...files,
-    ];
-    const { error, status, stderr } = spawnSync(compiler, argv, { cwd: guests, encoding: 'utf8' });
-    if (error) fail(`${compiler} does not run (${error.message}). Install Debian's package ${debian}.`);
-    if (stderr) console.error(stderr);
-    if (status !== 0) fail(`${arch}: ${image} was not built.`);
-    chmodSync(join(out, image), 0o644);
-    return image;
-  });
+  return builds.flatMap(({ suffix, compiler, package: debian, flags }) =>
+    images.map(([name, own, link]) => {
+      const image = `${name}${suffix}.elf`;
+      const files = [...shared, ...own];
+      const argv = [
+        ...FLAGS,
+        ...flags,
+        '-iquote',
+        arch,
+        ...link,
+        '-T',
+        `${arch}/link.ld`,
+        '-o',
+        join(out, image),
+        ...files,
+      ];
+      const { error, status, stderr } = spawnSync(compiler, argv, { cwd: guests, encoding: 'utf8' });
+      if (error) fail(`${compiler} does not run (${error.message}). Install Debian's package ${debian}.`);
+      if (stderr) console.error(stderr);
+      if (status !== 0) fail(`${arch}: ${image} was not built.`);
+      chmodSync(join(out, image), 0o644);
+      return image;
+    }),
+  );
 }
 
 function same(a, b) {
@@ -122,6 +164,6 @@ for (const arch of Object.keys(ARCHITECTURES)) {
 }
 if (differing.length > 0) {
   for (const path of differing) console.error(`${path} is not what its sources give.`);
-  const wanted = Object.values(ARCHITECTURES).map((arch) => arch.package);
+  const wanted = Object.values(ARCHITECTURES).flatMap(({ builds }) => builds.map((one) => one.package));
   fail(`Run \`npm run guests\` with ${wanted.join(', ')} and commit the images; another compiler gives other bytes.`);
 }

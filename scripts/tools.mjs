@@ -6,6 +6,16 @@ export const TOOLS = /** @type {const} */ ({
     ...['as', 'ld', 'objcopy', 'objdump'],
   ],
   gcc: ['aarch64-linux-gnu-gcc', 'gcc'],
+  'qemu-ppc64': ['qemu-ppc64', 'qemu-ppc64le', 'qemu-system-ppc64'],
+  'as-ppc64': [
+    ...[
+      'powerpc64-linux-gnu-as',
+      'powerpc64-linux-gnu-ld',
+      'powerpc64-linux-gnu-objcopy',
+      'powerpc64-linux-gnu-objdump',
+    ],
+  ],
+  'gcc-ppc64': ['powerpc64-linux-gnu-gcc', 'powerpc64le-linux-gnu-gcc'],
   dtc: ['dtc'],
   perf: ['perf'],
 });

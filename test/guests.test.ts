@@ -6,12 +6,14 @@ import { describeWith } from './needs.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-describeWith(['gcc'], 'guest images', () => {
+describeWith(['gcc', 'gcc-ppc64'], 'guest images', () => {
   it('are what their sources give, byte for byte', () => {
     const run = spawnSync(process.execPath, ['scripts/guests.mjs', '--check'], { cwd: root, encoding: 'utf8' });
-    const images = readdirSync(`${root}/guests/arm64/images`).filter((name) => name.endsWith('.elf'));
     expect(run.stderr).toBe('');
-    expect(run.stdout).toContain(`arm64: ${images.length} images compared.`);
+    for (const arch of ['arm64', 'ppc64']) {
+      const images = readdirSync(`${root}/guests/${arch}/images`).filter((name) => name.endsWith('.elf'));
+      expect(run.stdout).toContain(`${arch}: ${images.length} images compared.`);
+    }
     expect(run.status).toBe(0);
   });
 });

@@ -6,7 +6,7 @@ enum { MAGIC = 0xd00dfeed, BEGIN_NODE = 1, END_NODE = 2, PROP = 3, NOP = 4 };
 enum { H_MAGIC = 0, H_STRUCT = 2, H_STRINGS = 3 };
 
 static u32 big_endian(const u32 *word) {
-  return __builtin_bswap32(*word);
+  return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? *word : __builtin_bswap32(*word);
 }
 
 static bool equal(const char *a, const char *b) {

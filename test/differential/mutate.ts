@@ -1,15 +1,14 @@
 /** Planted faults: each way in which a row's lift could be wrong by one bit, so that the comparison itself is tested. */
-import type { Lifter, Value } from '@countervisor/contract';
-import type { Instruction } from '../../packages/arm64/src/isa/decode.ts';
+import type { Decoded, Lifter, Value } from '@countervisor/contract';
 
-type Lift = Instruction['lift'];
+type Lift = Decoded['lift'];
 type Any = (...args: never[]) => unknown;
 
 /** Names the words of the lifter that change something: 'set N', 'set result', 'store', 'jump', 'branch', 'raise', 'trap', 'read', 'write'. */
 function pointOf(method: string, first: unknown): string | undefined {
   if (method === 'set') {
     const register = first as string;
-    if (/^X[0-9]+$|^SP$/.test(register)) return 'set result';
+    if (/^(X|GPR)[0-9]+$|^SP$/.test(register)) return 'set result';
     return `set ${register}`;
   }
   return ['store', 'jump', 'branch', 'raise', 'trap', 'read', 'write'].includes(method) ? method : undefined;
@@ -47,7 +46,7 @@ function faulty(b: Lifter, method: string, call: Any, args: unknown[]): unknown 
   switch (method) {
     case 'set':
       // A monitor of another size is as good as an open one: the fault is to leave it as it was.
-      if (args[0] === 'EXCLUSIVE_SIZE') return undefined;
+      if (args[0] === 'EXCLUSIVE_SIZE' || args[0] === 'RESERVE_SIZE') return undefined;
       return plain(call, [args[0], flipped(b, args[1] as Value)]);
     case 'store':
       return plain(call, [args[0], flipped(b, args[1] as Value), args[2]]);
@@ -90,10 +89,11 @@ export const astray =
       ),
     );
 
-/** For rows that change nothing: they change X7. */
+/** For rows that change nothing: they change a register. */
 export const busy =
+  (register: string) =>
   (lift: Lift): Lift =>
   (b) => {
     lift(b);
-    b.set('X7', flipped(b, b.get('X7')));
+    b.set(register, flipped(b, b.get(register)));
   };

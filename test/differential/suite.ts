@@ -159,7 +159,7 @@ export function plant(answered: Answered): { readonly planted: number; readonly 
     points: ReadonlySet<string>,
     found: (mutate: ReturnType<typeof planted>) => boolean,
   ): void => {
-    const all = points.size === 0 ? [{ point: 'nothing', mutate: busy }] : [];
+    const all = points.size === 0 ? [{ point: 'nothing', mutate: busy('X7') }] : [];
     for (const point of points) all.push({ point, mutate: planted(point) });
     if (points.has('write')) all.push({ point: 'write, its register', mutate: astray });
     // What a cache operation writes, QEMU's caches never show.

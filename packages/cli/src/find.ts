@@ -16,7 +16,10 @@ export const PUBLISHED: readonly {
   readonly name: string;
   readonly package: string;
   readonly elf: readonly number[];
-}[] = [{ name: 'arm64', package: '@countervisor/arm64', elf: [183] }];
+}[] = [
+  { name: 'arm64', package: '@countervisor/arm64', elf: [183] },
+  { name: 'ppc64', package: '@countervisor/ppc64', elf: [21] },
+];
 
 export interface Found {
   readonly name: string;

@@ -21,6 +21,8 @@ export interface Hypercalls<Name extends string = string> {
   readonly convention: HypercallConvention<Name>;
   /** By number. */
   readonly services: Readonly<Record<string, HypercallService>>;
+  /** What specifications call numbers that no service answers, for the diagnostic. */
+  readonly names?: Readonly<Record<string, string>>;
   /** What an unknown number answers. */
   unknown(view: View, number: bigint): bigint;
 }

@@ -92,12 +92,15 @@ export interface Isa {
   readonly faults: {
     /** No instruction decodes here, or a register access is undefined. */
     undefined(view: View, bits: bigint): Exception;
-    /** A register access by address that is undefined or refused, where that is another exception than an undefined instruction's (#GP). */
+    /**
+     * A register access by address that is undefined or refused, where that is another exception than an undefined instruction's (#GP); or, where it
+     * does nothing, what a read then gives.
+     */
     register?(
       view: View,
       access: { readonly space: string; readonly index: number; readonly write: boolean },
       bits: bigint,
-    ): Exception;
+    ): Exception | { readonly ignored: bigint };
     /** Misaligned data address. */
     alignment(view: View, address: bigint, kind: AccessKind): Exception;
     /** No memory and no device answers at this physical address. `undefined`, for data alone: reads give ones, writes are lost. */

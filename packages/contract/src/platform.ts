@@ -32,6 +32,11 @@ export interface Images {
   /** ELF classes and byte orders it accepts; absent: either. */
   readonly classes?: readonly (32 | 64)[];
   readonly orders?: readonly ('little' | 'big')[];
+  /**
+   * The section of function descriptors, where an ABI has one: an entry point inside it is the address of a descriptor, whose first doubleword is the
+   * code's address.
+   */
+  readonly descriptors?: string;
   /** Where a position-independent ELF goes. */
   readonly elfBase: bigint;
   /** Where a raw image goes. */

@@ -248,6 +248,24 @@ describe('a register that no table declares', () => {
     expect(told[0]?.remedy).toContain('packages/template/src/registers:\nCONTROL_1234: { at: control(0x1234)');
   });
 
+  it('may do nothing where the architecture has it so: a write is dropped, a read gives what it says, and both retire', () => {
+    const register: Arch['isa']['faults']['register'] = (view, { write }) => ({ ignored: write ? 0n : view.get('R4') });
+    const isa = { ...template.isa, faults: { ...template.isa.faults, register } };
+    const arch = { ...rows({ SCRATCH: { read: 'never' } }), isa } as unknown as Arch;
+    const lines = [
+      movi('R3', 5),
+      movi('R4', 9),
+      writereg(0x1234, 'R3'),
+      readreg('R5', 0x1234),
+      readreg('R6', 'SCRATCH'),
+    ];
+    const g = ran(lines, { arch });
+    expect(g.all('R3', 'R5', 'R6')).toEqual([5n, 9n, 9n]);
+    // The two that no table declares are told all the same, and the program ends as it does without them.
+    expect(g.said.map((line) => line.split(' ')[0])).toEqual(['CV_UNKNOWN_REGISTER', 'CV_UNKNOWN_REGISTER']);
+    expect(g.v.instructions).toBe(ran(lines.slice(0, 2), { arch }).v.instructions + 3);
+  });
+
   it('says the same once, another place again', () => {
     const g = ran([
       ...vector('skip'),

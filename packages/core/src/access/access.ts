@@ -1,5 +1,5 @@
 /** The road of one register access: resolve, decide, dispatch if trapped, perform at the register's home. The only door from a guest to a register. */
-import type { Access, Exception } from '@countervisor/contract';
+import type { Access } from '@countervisor/contract';
 import { CODE } from '../engine/effects.ts';
 import type { CompiledRegister } from '../load/compile.ts';
 import { dispatch } from '../trap/dispatch.ts';
@@ -7,13 +7,18 @@ import type { VcpuRuntime } from '../vcpu.ts';
 import { type Decision, decide } from './decide.ts';
 import { performRead, performWrite } from './perform.ts';
 
-/** What the guest takes for an access to no register, or one that is refused; and why. */
-function undefinedHere(v: VcpuRuntime, space: string, index: number, write: boolean, rule: string): Exception {
+/** An access to no register, or one that is refused: the guest takes an exception, and why, or nothing happens. A code of the stepper. */
+function undefinedHere(v: VcpuRuntime, space: string, index: number, write: boolean, rule: string): number {
   const { faults } = v.domain.arch.arch.isa;
   const bits = v.domain.engine.insn?.bits ?? 0n;
-  const exception = faults.register?.(v.handle, { space, index, write }, bits) ?? faults.undefined(v.handle, bits);
-  v.domain.machine.because(exception, rule);
-  return exception;
+  const answer = faults.register?.(v.handle, { space, index, write }, bits) ?? faults.undefined(v.handle, bits);
+  if ('ignored' in answer) {
+    if (!write) put(v, answer.ignored);
+    return 0;
+  }
+  v.domain.machine.because(answer, rule);
+  v.domain.engine.fault = answer;
+  return CODE.fault;
 }
 
 function tell(
@@ -46,8 +51,7 @@ export function access(v: VcpuRuntime, space: string, index: number, write: bool
   const register = v.domain.arch.byAddress.get(space)?.get(index);
   if (register === undefined) {
     v.domain.unknownRegister(v, space, index, write);
-    x.fault = undefinedHere(v, space, index, write, 'no table declares the register');
-    return CODE.fault;
+    return undefinedHere(v, space, index, write, 'no table declares the register');
   }
   const written = write ? (BigInt(x.hi >>> 0) << 32n) | BigInt(x.lo >>> 0) : undefined;
   const request = (): Access => ({
@@ -59,8 +63,7 @@ export function access(v: VcpuRuntime, space: string, index: number, write: bool
   let why: string | undefined;
   if (decision.verdict === 'undefined' || decision.verdict === 'absent') {
     tell(v, register, write, decision, undefined);
-    x.fault = undefinedHere(v, space, index, write, decision.rule);
-    return CODE.fault;
+    return undefinedHere(v, space, index, write, decision.rule);
   }
   if (decision.verdict === 'trapped') {
     const settled = dispatch(v, decision.group.cause, {
@@ -83,11 +86,9 @@ export function access(v: VcpuRuntime, space: string, index: number, write: bool
   const performed = write ? performWrite(v.handle, register, written as bigint) : performRead(v.handle, register);
   if ('refuse' in performed) {
     tell(v, register, write, decision, undefined, `${performed.refuse}: ${performed.why}`);
-    if (performed.refuse === 'undefined') x.fault = undefinedHere(v, space, index, write, performed.why);
-    else {
-      x.fault = { kind: performed.refuse, ...(performed.syndrome !== undefined && { syndrome: performed.syndrome }) };
-      v.domain.machine.because(x.fault, performed.why);
-    }
+    if (performed.refuse === 'undefined') return undefinedHere(v, space, index, write, performed.why);
+    x.fault = { kind: performed.refuse, ...(performed.syndrome !== undefined && { syndrome: performed.syndrome }) };
+    v.domain.machine.because(x.fault, performed.why);
     return CODE.fault;
   }
   tell(v, register, write, decision, performed.value, why);

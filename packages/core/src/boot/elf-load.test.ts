@@ -57,6 +57,24 @@ describe('loadElf', () => {
     expect(loaded.interpreter).toBeUndefined();
   });
 
+  it('enters where the descriptor at the entry point says, in a section of descriptors alone', () => {
+    const words = new DataView(new ArrayBuffer(24));
+    words.setBigUint64(8, 0x4000_1000n);
+    const made: Made = {
+      ...STATIC,
+      order: 'big',
+      entry: 0x4000_1008n,
+      segments: [{ vaddr: 0x4000_1000n, bytes: new Uint8Array(words.buffer) }],
+      symbols: [],
+    };
+    const entry = (descriptors?: string): bigint => load(made, { descriptors }).entry;
+    expect([entry(), entry('.opd'), entry('.text')]).toEqual([0x4000_1008n, 0x4000_1008n, 0x4000_1000n]);
+    words.setBigUint64(8, 0x5000_0000n);
+    expect(refusal(() => entry('.text'))).toContain('CV_ELF_ENTRY a.elf: the entry point 0x50000000');
+    // The last word of the section cannot hold one.
+    expect(load({ ...made, entry: 0x4000_1014n }, { descriptors: '.text' }).entry).toBe(0x4000_1014n);
+  });
+
   it('puts a position-independent image at the base, and its symbols with it', () => {
     const loaded = load(PIE);
     // The lowest segment, at 0x10, lies in the page of the file's address 0: that page goes to the base.

@@ -1,6 +1,6 @@
 /** From an ELF file to segments in a domain's RAM. System V gABI, chapter 5, "Program Loading" and "Dynamic Linking". */
 import { elfMachine } from '@countervisor/contract';
-import { type ElfImage, type ElfSegment, ET, elfType, PT, segmentBytes } from './elf.ts';
+import { type ElfImage, type ElfSegment, ET, elfType, PT, SHT, segmentBytes } from './elf.ts';
 import type { ElfSymbols } from './elf-symbols.ts';
 import { refuse } from './errors.ts';
 import { hex, type LoadedImage, type LoadedSegment, type RamRange, requireInRam, span } from './image.ts';
@@ -13,6 +13,8 @@ export interface ElfPlace {
   /** Accepted classes and byte orders; both if not given. */
   readonly classes?: readonly (32 | 64)[];
   readonly orders?: readonly ('little' | 'big')[];
+  /** The section whose entries are function descriptors; the entry point may be the address of one. */
+  readonly descriptors?: string | undefined;
   /** Guest-physical address for the lowest segment of a position-independent image. */
   readonly base: bigint;
   readonly ram: readonly RamRange[];
@@ -57,10 +59,9 @@ export function loadElf(image: ElfImage, place: ElfPlace): LoadedElf {
   }
   requireApart(file, placed);
 
-  const home = placed.find(
-    ({ segment }) => image.entry >= segment.vaddr && image.entry < segment.vaddr + segment.memsz,
-  );
-  if (home === undefined) throw refuse('CV_ELF_ENTRY', { file, entry: hex(image.entry) });
+  const code = entryOf(image, place.descriptors);
+  const home = placed.find(({ segment }) => code >= segment.vaddr && code < segment.vaddr + segment.memsz);
+  if (home === undefined) throw refuse('CV_ELF_ENTRY', { file, entry: hex(code) });
 
   const relative = image.type === ET.DYN ? place.relative?.find((row) => row.machine === image.machine) : undefined;
   const patched = relative === undefined ? undefined : relocate(image, placed, bias, relative);
@@ -70,7 +71,7 @@ export function loadElf(image: ElfImage, place: ElfPlace): LoadedElf {
     size: Number(segment.memsz),
   }));
   return {
-    entry: image.entry - home.segment.vaddr + home.address,
+    entry: code - home.segment.vaddr + home.address,
     segments,
     end: segments.reduce((end, { address, size }) => (address + BigInt(size) > end ? address + BigInt(size) : end), 0n),
     machine: image.machine,
@@ -80,6 +81,16 @@ export function loadElf(image: ElfImage, place: ElfPlace): LoadedElf {
     symbols: image.symbols.biased(bias),
     interpreter: interpreterOf(image),
   };
+}
+
+/** Link-time address of the first instruction: the entry point, or what the descriptor there says. */
+function entryOf(image: ElfImage, descriptors: string | undefined): bigint {
+  const { entry } = image;
+  const section = image.sections.find(
+    ({ name, type, addr, size }) =>
+      name === descriptors && type !== SHT.NOBITS && entry >= addr && entry + 8n <= addr + size,
+  );
+  return section === undefined ? entry : image.fields.word(Number(section.offset + entry - section.addr), [0, 0]);
 }
 
 function accept(image: ElfImage, place: ElfPlace): void {

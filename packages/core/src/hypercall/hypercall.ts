@@ -11,7 +11,8 @@ export function hypercall(v: VcpuRuntime): Outcome {
   const service = v.domain.services[number.toString()] ?? hypercalls.services[number.toString()];
   if (service === undefined) {
     const facts = { domain: v.domain.name, arch: v.domain.arch.arch.name, pc: hex(v.domain.pc(v)) };
-    v.domain.diagnose(...told('CV_UNKNOWN_HYPERCALL', { ...facts, number: number.toString(), hex: hex(number) }));
+    const name = hypercalls.names?.[number.toString()];
+    v.domain.diagnose(...told('CV_UNKNOWN_HYPERCALL', { ...facts, number: number.toString(), hex: hex(number), name }));
     handle.set(convention.result, hypercalls.unknown(handle, number));
     return { then: 'complete', why: 'no such hypercall' };
   }

@@ -111,7 +111,7 @@ export const SHAPES: Readonly<Record<Shape, readonly string[]>> = {
   }),
   cost: keys<Cost>({ backend: 0, frontend: 0 }),
   faults: keys<Isa['faults']>({ undefined: 0, alignment: 0, bus: 0, fetchAlignment: 0, register: 0 }),
-  hypercalls: keys<Hypercalls>({ convention: 0, services: 0, unknown: 0 }),
+  hypercalls: keys<Hypercalls>({ convention: 0, services: 0, unknown: 0, names: 0 }),
   convention: keys<HypercallConvention>({ number: 0, arguments: 0, result: 0 }),
   service: keys<HypercallService>({ name: 0, source: 0, call: 0 }),
   platform: keys<Platform>({
@@ -136,7 +136,7 @@ export const SHAPES: Readonly<Record<Shape, readonly string[]>> = {
   ram: keys<Platform['ram']>({ base: 0, most: 0 }),
   device: keys<Device>({ name: 0, per: 0, space: 0, range: 0, sizes: 0, state: 0, read: 0, reading: 0, write: 0 }),
   range: keys<NonNullable<Device['range']>>({ base: 0, size: 0 }),
-  images: keys<Images>({ elf: 0, classes: 0, orders: 0, elfBase: 0, flat: 0, multiboot: 0 }),
+  images: keys<Images>({ elf: 0, classes: 0, orders: 0, elfBase: 0, descriptors: 0, flat: 0, multiboot: 0 }),
   personality: keys<Personality>({
     name: 0,
     means: 0,

@@ -230,11 +230,18 @@ export const ERRORS = {
   }): Said =>
     said(
       `${f.arch}: the guest ${f.verb} ${f.address} at pc ${f.pc} (${f.level}), which no table declares.`,
-      `The guest got an undefined instruction. To declare it, add to packages/${f.arch}/src/registers:\n${f.row}`,
+      `The guest got what it gets for such a register: an exception, or nothing. To declare it, add to packages/${f.arch}/src/registers:\n${f.row}`,
     ),
-  CV_UNKNOWN_HYPERCALL: (f: { domain: string; arch: string; number: string; hex: string; pc: string }): Said =>
+  CV_UNKNOWN_HYPERCALL: (f: {
+    domain: string;
+    arch: string;
+    number: string;
+    hex: string;
+    name?: string | undefined;
+    pc: string;
+  }): Said =>
     said(
-      `${f.domain}: the guest called the hypervisor with number ${f.hex} at pc ${f.pc}, which no service answers.`,
+      `${f.domain}: the guest called the hypervisor with number ${f.hex}${f.name === undefined ? '' : ` (${f.name})`} at pc ${f.pc}, which no service answers.`,
       `It was told that there is none. To answer it, add a service with the number '${f.number}' to the hypercalls of ${f.arch}.`,
     ),
   CV_UNMODELLED_DEVICE_REGISTER: (f: {

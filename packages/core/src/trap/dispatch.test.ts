@@ -186,6 +186,14 @@ describe('hypercalls', () => {
     ]);
   });
 
+  it('one that specifications have a name for is told by it', () => {
+    const arch = {
+      ...template,
+      hypercalls: { ...template.hypercalls, names: { '99': 'MAKE_TEA' } },
+    } as unknown as Arch;
+    expect(told([movi('R0', 99), trap(0)], { arch }).g.said[0]).toContain('with number 0x63 (MAKE_TEA) at pc 0x1004');
+  });
+
   it('start: of a vCPU that is not there, or is on already, and of one that is off', () => {
     const start = (index: number): Line[] => [
       movi('R0', SERVICE.start),
