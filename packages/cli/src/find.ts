@@ -16,7 +16,10 @@ export const PUBLISHED: readonly {
   readonly name: string;
   readonly package: string;
   readonly elf: readonly number[];
-}[] = [{ name: 'arm64', package: '@countervisor/arm64', elf: [183] }];
+}[] = [
+  { name: 'arm64', package: '@countervisor/arm64', elf: [183] },
+  { name: 'x86', package: '@countervisor/x86', elf: [62, 3] },
+];
 
 export interface Found {
   readonly name: string;
