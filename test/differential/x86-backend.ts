@@ -76,6 +76,8 @@ export function x86Evaluator(mutate: X86Mutation = (_name, lift) => lift): X86Ba
       const places = PLACES[c.bits];
       for (const [name, value] of Object.entries(SELECTORS[c.bits])) registers.set(name, value);
       registers.set('CPL', 3n);
+      // OSFXSR and OSXMMEXCPT.
+      registers.set('CR4', 0x600n);
       registers.set('FS_BASE', places.fs);
       registers.set('GS_BASE', places.gs);
       const view = {

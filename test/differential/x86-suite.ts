@@ -29,6 +29,7 @@ const ELSEWHERE: readonly (readonly [names: RegExp, why: string])[] = [
   [/^(VMCALL|VMMCALL)/, 'leaves for a hypervisor'],
   [/^(F2XM1|FYL2X|FPTAN|FPATAN|FYL2XP1|FSINCOS|FSIN|FCOS|FBLD|FBSTP)( |$)/, 'is not modelled, and says so'],
   [/^(FNSTENV|FLDENV|FNSAVE|FRSTOR) /, 'has pointers to instructions that are not kept up to date'],
+  [/^(FXSAVE|FXRSTOR) /, 'has reserved bytes, and pointers that are not kept up to date'],
   [/^CLFLUSH/, 'QEMU does not even look at the address'],
 ];
 
@@ -93,7 +94,7 @@ export function x86InstancesOf({ cases }: X86Answered): ReadonlyMap<string, numb
 
 /** Points that QEMU's user mode does not look at: where near branches go, x87 exceptions that are pending, flags that FCOMI clears. */
 const BEYOND_QEMU: readonly (readonly [names: RegExp, points: readonly string[]])[] = [
-  [/^(JMP|CALL|RET|F[A-Z0-9]+)( |$)/, ['raise']],
+  [/^(JMP|CALL|RET|F[A-Z0-9]+|(ANDN?|X?OR)P[SD]|LDMXCSR)( |$)/, ['raise']],
   [/^FU?COMIP?$/, ['OF', 'SF', 'AF']],
   // Nothing of these shows but the status word.
   [/^(FI?COM|FUCOM|FTST|FXAM|FNCLEX|FLDCW|FSTP? .STi.)( |$)/, ['call x87']],

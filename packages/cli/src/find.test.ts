@@ -127,7 +127,7 @@ describe('findArchitectures', () => {
 
   it('in this repository finds its own, from anywhere: published ones first', () => {
     w = new World();
-    expect(found().map((one) => one.name)).toEqual(['arm64', 'ppc64', 'template']);
+    expect(found().map((one) => one.name)).toEqual(['arm64', 'ppc64', 'x86', 'template']);
   });
 });
 
@@ -142,7 +142,7 @@ describe('a missing architecture', () => {
         'CV_NO_ARCHITECTURE  The architecture arm64 is not installed here.\n  npm install @countervisor/arm64',
       );
     }
-    expect(noneFound().remedy).toBe('npm install @countervisor/arm64 @countervisor/ppc64');
+    expect(noneFound().remedy).toBe('npm install @countervisor/arm64 @countervisor/x86 @countervisor/ppc64');
   });
 
   it('that nobody publishes is a usage error', () => {

@@ -18,6 +18,7 @@ export const PUBLISHED: readonly {
   readonly elf: readonly number[];
 }[] = [
   { name: 'arm64', package: '@countervisor/arm64', elf: [183] },
+  { name: 'x86', package: '@countervisor/x86', elf: [62, 3] },
   { name: 'ppc64', package: '@countervisor/ppc64', elf: [21] },
 ];
 

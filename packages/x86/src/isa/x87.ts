@@ -614,6 +614,7 @@ export type X87 =
   | 'fninit'
   | 'control'
   | 'environment'
+  | 'restore'
   | 'place'
   | 'peek'
   | 'tags'
@@ -808,6 +809,13 @@ const OPERATIONS: Readonly<Record<X87, Operation>> = {
     f.status = Number((words >> 16n) & 0xffffn);
     f.tags = 0;
     for (let n = 0n; n < 8n; n++) if (((tags >> (2n * n)) & 3n) !== 3n) f.tags |= 1 << Number(n);
+    return nothing;
+  },
+  /** (tags of one bit each, control and status word): FXRSTOR. */
+  restore: (f, tags, words) => {
+    f.control = controlOf(words);
+    f.status = Number((words >> 16n) & 0xffffn);
+    f.tags = Number(tags & 0xffn);
     return nothing;
   },
   /** (significand, sign and exponent, i from bit 16): FRSTOR; whether it is empty the tags have said. */

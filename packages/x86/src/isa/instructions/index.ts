@@ -10,6 +10,7 @@ import { moving } from './move.ts';
 import { shift } from './shift.ts';
 import { string } from './string.ts';
 import { system } from './system.ts';
+import { vector } from './vector.ts';
 
 export const rows: readonly Row[] = [
   ...integer,
@@ -22,4 +23,5 @@ export const rows: readonly Row[] = [
   ...transfers,
   ...system,
   ...float,
+  ...vector,
 ];

@@ -203,23 +203,23 @@ function enter(x: Body): void {
   const level = Number(nesting.value) % 32;
   const pushed = level === 0 ? 1 : level + 1;
   const frame = x.moved(-bytes);
-  const lowest = x.moved(-bytes * pushed);
   const end = x.moved(-(bytes * pushed + Number(space.value)));
   const display = x.register(5, x.stackSize);
-  const at = (n: number): Value => x.stackAddress(x.moved(-bytes * n), bytes, true);
   // What is copied may be what was just pushed, so all is tried first.
   const copies = Array.from({ length: Math.max(0, level - 1) }, (_, n) =>
     x.stackAddress(x.moved(-bytes * (n + 1), display), bytes, false),
   );
+  const pushes = Array.from({ length: pushed }, (_, n) => x.stackAddress(x.moved(-bytes * (n + 1)), bytes, true));
   for (const from of copies) b.probe(from, bytes, false);
-  b.probe(x.stackAddress(lowest, bytes * pushed, true), bytes * pushed, true);
+  for (const to of pushes) b.probe(to, bytes, true);
   // Where the new stack pointer leads must be writable, although nothing is written there.
   b.probe(x.stackAddress(end, bytes, true), bytes, true);
-  b.store(at(1), b.get('RBP'), { size: bytes });
+  const push = (n: number, value: Value): void => b.store(pushes[n] as Value, value, { size: bytes });
+  push(0, b.get('RBP'));
   copies.forEach((from, n) => {
-    b.store(at(n + 2), b.load(from, { size: bytes }), { size: bytes });
+    push(n + 1, b.load(from, { size: bytes }));
   });
-  if (level > 0) b.store(at(level + 1), frame, { size: bytes });
+  if (level > 0) push(level, frame);
   x.setRegister(5, size, size === 16 || x.stackSize === 64 ? frame : zext(b, frame, 32));
   x.setStackPointer(end);
 }
