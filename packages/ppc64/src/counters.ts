@@ -22,7 +22,8 @@ function frozen(view: View, n: number, level: number): boolean {
   // Entering the hypervisor clears the mark.
   const marked = level !== HYPERVISOR && (view.get('MSR') & MSR.PMM) !== 0n;
   if (has(marked ? MMCR0.FCM1 : MMCR0.FCM0)) return true;
-  if (level === HYPERVISOR && has(MMCR0.FCH)) return true;
+  // A hypervisor that sets FCH as it is entered is never counted, whatever the guest wrote.
+  if (level === HYPERVISOR && (has(MMCR0.FCH) || view.settings?.fch === 'entry')) return true;
   // Up to version 2.06 FCS is about privileged state whoever has it, and there is no FCPC.
   if (modern ? frozenByState(mmcr0, level) : has(level === PROBLEM ? MMCR0.FCP : MMCR0.FCS)) return true;
   if (n > 1 && has(MMCR0.TRIGGER)) return true;

@@ -11,12 +11,15 @@ import { cpuSettings, cpus, defaultCpu, FEATURES } from './features.ts';
 import { hypercalls } from './hypercall.ts';
 import { isa } from './isa/index.ts';
 import { line, overflow } from './overflow.ts';
+import { kvm } from './personalities/kvm.ts';
+import { xen } from './personalities/xen.ts';
 import { defaultPlatform, platforms } from './platform/index.ts';
 import { enforce, plain } from './policy.ts';
 import { control } from './registers/control.ts';
 import { general } from './registers/general.ts';
 import { hypervisor } from './registers/hypervisor.ts';
 import { identity } from './registers/identity.ts';
+import { kept } from './registers/kept.ts';
 import { levelOf } from './registers/msr.ts';
 import { pmu } from './registers/pmu.ts';
 import type { Level } from './registers/row.ts';
@@ -38,7 +41,7 @@ export const ppc64: Arch<string, Level> = defineArch<string, Level, string, stri
   cpus,
   defaultCpu,
   settings: cpuSettings,
-  registers: { ...general, ...control, ...identity, ...timer, ...hypervisor, ...pmu, ...samplingRegisters },
+  registers: { ...general, ...control, ...identity, ...timer, ...hypervisor, ...pmu, ...samplingRegisters, ...kept },
   trapGroups,
   causes,
   pmu: { events, counters, exists, overflow, line, source: 'pmu' },
@@ -49,7 +52,7 @@ export const ppc64: Arch<string, Level> = defineArch<string, Level, string, stri
   hypercalls,
   platforms,
   defaultPlatform,
-  personalities: { plain },
+  personalities: { plain, 'xen-ppc': xen, 'kvm-ppc': kvm },
 });
 
 export * as asm from './asm.ts';

@@ -69,6 +69,24 @@ describe('a machine check', () => {
   });
 });
 
+describe('SRR1 says that a prefixed instruction did it', () => {
+  const words = (...list: readonly number[]): Item => list;
+  it.each([
+    // pnop's prefix with a suffix that is nobody's; pld r3, 2(r5) from where nothing may be read is a machine check, so: plfd with FP off.
+    ['an illegal one', 0x700, words(0x0400_0000, 0x0000_0000), 0x2008_1000n],
+    ['plfd', 0x800, words(0x0600_0000, 0xc825_0000), 0x2000_1000n],
+    ['lfd, which is none', 0x800, words(0xc825_0000), 0x1000n],
+  ])('%s', (_name, vector, instruction, srr1) => {
+    const back: readonly Item[] = [mfspr('r21', 'SRR1'), load('r20', BASE + 0x100n), mtspr('SRR0', 'r20'), op('rfid')];
+    const machine = run({
+      cpu: 'power10',
+      vectors: { [vector]: back },
+      program: [sixtyFour, instruction, { bytes: () => new Uint8Array(0), length: 0, align: 0x100 }, nop()],
+    });
+    expect(left(machine, 'GPR21')).toEqual([SF | srr1]);
+  });
+});
+
 describe('byte order', () => {
   it('of a handler is that of LPCR[ILE], and comes back with rfid', () => {
     const handler = program([mfmsr('r24'), mfspr('r21', 'SRR1'), mfspr('r20', 'SRR0'), op('rfid')], 0xc00n, 'little');

@@ -117,6 +117,16 @@ export function alignmentSyndrome(word: number): bigint {
   );
 }
 
+/** Interrupts that an instruction causes, and SRR1's bit 34 that says it was a prefixed one. Power ISA 3.1B, book III, 7.5. */
+const BY_INSTRUCTION: ReadonlySet<string> = new Set([
+  ...['data-storage', 'data-segment', 'alignment', 'program'],
+  ...['fp-unavailable', 'vector-unavailable', 'vsx-unavailable', 'facility-unavailable'],
+]);
+const PREFIXED = 0x2000_0000n;
+
+const byPrefixed = (vcpu: Vcpu, kind: string): boolean =>
+  BY_INSTRUCTION.has(kind) && vcpu.cpu.features.has('isa-3.1') && instructionAt(vcpu) >>> 26 === 1;
+
 /** An event-based branch: no interrupt, no change of MSR. Book II, 7.2. */
 function eventBasedBranch(vcpu: Vcpu): void {
   vcpu.set('EBBRR', vcpu.get('NIA') & ~3n);
@@ -160,6 +170,7 @@ export function take(vcpu: Vcpu, exception: Exception): void {
   // Book III, 6.5.15: the traced instruction is the sampled one.
   if (exception.kind === 'trace') vcpu.set('SIAR', vcpu.get('TRACE_PC'));
 
+  if (byPrefixed(vcpu, exception.kind)) information |= PREFIXED;
   vcpu.set(vectored ? 'LR' : 'SRR0', vcpu.get('NIA'));
   vcpu.set(vectored ? 'CTR' : 'SRR1', (msr & ~SRR1_INFORMATION) | information);
   vcpu.set('TRACE_DUE', 0n);

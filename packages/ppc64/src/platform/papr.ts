@@ -6,6 +6,7 @@ const code = (value: bigint): bigint => BigInt.asUintN(64, value);
 export const H: Readonly<
   Record<
     | 'SUCCESS'
+    | 'BUSY'
     | 'HARDWARE'
     | 'FUNCTION'
     | 'PRIVILEGE'
@@ -19,6 +20,7 @@ export const H: Readonly<
   >
 > = {
   SUCCESS: 0n,
+  BUSY: 1n,
   HARDWARE: code(-1n),
   FUNCTION: code(-2n),
   PRIVILEGE: code(-3n),

@@ -2,7 +2,7 @@
 import type { Lifter, Value } from '@countervisor/contract';
 import { SPR } from '../../address.ts';
 import { address, FACILITY, facility, facilityOfUser, gpr, indexed, privileged, setGpr, signed } from '../operands.ts';
-import { bin, PRIVILEGED, type Row, row, TRAP, type Version } from '../row.ts';
+import { bin, type Mode, PRIVILEGED, type Row, row, TRAP, type Version } from '../row.ts';
 import { xForm } from './forms.ts';
 
 const calls: readonly Row[] = [
@@ -197,12 +197,29 @@ const caches: readonly Row[] = [
   ),
 ];
 
+/** LPCR's bit. */
+const GTSE = 0x400;
+
+/** What invalidates on all processors is the hypervisor's, unless from version 3.0 on LPCR[GTSE] gives it away. Book III, 5.9.3.3. */
+function shared(b: Lifter, mode: Mode, body: () => void): void {
+  const refuse = (): void => b.raise('program', b.constant(PRIVILEGED));
+  if (!mode.low) {
+    refuse();
+    return;
+  }
+  b.when(b.eq(b.and(b.get('LPCR'), b.constant(GTSE)), b.constant(0)), refuse);
+  body();
+}
+
 /** Memory is sequentially consistent here: vCPUs take turns. */
 const barriers: readonly Row[] = [
   row('sync', 'barrier', '011111 // L3 /// SC ///// 1001010110 /', 'L3 SC', 'book II, 4.6.3', () => {}),
   row('eieio', 'barrier', '011111 ///// ///// ///// 1101010110 /', '', 'book II, 4.6.3', () => {}),
   row('isync', 'barrier', nothing(150), '', 'book II, 4.6.1', () => {}),
-  row('tlbsync', 'barrier', '011111 ///// ///// ///// 1000110110 /', '', 'book III, 5.9.3.3', privileged),
+  row('tlbsync', 'barrier', '011111 ///// ///// ///// 1000110110 /', '', 'book III, 5.9.3.3', (b, _f, mode) => {
+    privileged(b);
+    shared(b, mode, () => {});
+  }),
   row(
     'wait',
     'system',
@@ -247,9 +264,6 @@ const hash = (name: string, xo: number, operands: string, syntax: string, rc: '/
     needs === undefined ? {} : { needs },
   );
 
-/** LPCR's bit. */
-const GTSE = 0x400;
-
 /** RIC, PRS and R came with version 3.0; before it they are reserved, and 0. */
 const invalidate = (name: string, xo: number): Row =>
   row(
@@ -260,13 +274,12 @@ const invalidate = (name: string, xo: number): Row =>
     'book III, 5.9.3.3',
     (b, f, mode) => {
       privileged(b);
-      // From version 3.0 on tlbie is the hypervisor's unless LPCR[GTSE] gives it away.
-      if (mode.low && name === 'tlbie') {
-        const shared = b.and(b.get('LPCR'), b.constant(GTSE));
-        b.when(b.eq(shared, b.constant(0)), () => b.raise('program', b.constant(PRIVILEGED)));
-      }
-      const said = [f.RIC, f.PRS, f.R].map((n) => b.constant(n));
-      b.call('tlbie', ...said, gpr(b, f.RS), gpr(b, f.RB), b.constant(name === 'tlbiel' ? 1 : 0));
+      const operate = (): void => {
+        const said = [f.RIC, f.PRS, f.R].map((n) => b.constant(n));
+        b.call('tlbie', ...said, gpr(b, f.RS), gpr(b, f.RB), b.constant(name === 'tlbiel' ? 1 : 0));
+      };
+      if (name === 'tlbie') shared(b, mode, operate);
+      else operate();
     },
   );
 
