@@ -4,7 +4,7 @@
  */
 import type { CompiledRegister } from '../load/compile.ts';
 import { CONTROL, JUMP_BITS, JUMP_ENTRY, PAGE } from '../memory/layout.ts';
-import { SIGNAL_INDEX } from '../pmu/classes.ts';
+import { SIGNAL_INDEX, SIGNAL_NAMES } from '../pmu/classes.ts';
 import type { CodePage, Insn } from './code.ts';
 import type { Engine } from './engine.ts';
 import { step } from './stepper.ts';
@@ -18,6 +18,16 @@ import { emitRegion, REASON } from './wasm/region.ts';
 const MOST_LIVE = 512;
 /** Never hot again. */
 const COLD = -(2 ** 30);
+
+/** Critical signals are counted down in a signed word. */
+const MOST_RARE = 2 ** 30;
+
+/** Critical signals that retiring an instruction of this class emits. */
+function rareOf({ critical, classes: { amounts, emitted } }: Engine, kind: number): number {
+  return (emitted[kind] ?? [])
+    .filter((signal) => ((critical >> signal) & 1) !== 0)
+    .reduce((sum, signal) => sum + (amounts[kind * SIGNAL_NAMES.length + signal] as number), 0);
+}
 
 type Dispatch = (state: number, tlb: number, budget: number, context: number) => number;
 
@@ -88,10 +98,11 @@ export class Translator {
   /** As `step`. */
   run(budget: number): number {
     const x = this.#x;
-    if (x.critical !== 0 || x.stop !== undefined) {
+    if (x.stop !== undefined || (x.critical !== 0 && x.rare === 0)) {
       x.hunting = false;
       return step(x, budget);
     }
+    x.m[CONTROL.rare >> 2] = Math.min(x.rare, MOST_RARE);
     // What the cost table makes of a cycle only classes know.
     const counting = (x.needed & ~PER_INSTRUCTION) !== 0 || x.classes.mostCycles > 1;
     // Who samples wants to know the last instruction: the stepper performs that one.
@@ -105,12 +116,12 @@ export class Translator {
         const done = left > 0 ? left - this.#rest : 0;
         used += done;
         if (used >= budget) return used;
-        x.led = reason === REASON.chain && done > 0;
+        if (done > 0) x.led = reason === REASON.chain;
         if (reason === REASON.step) {
           x.hunting = false;
           const one = step(x, 1);
           used += one;
-          if (one === 0 || x.attention !== 0 || used >= budget) return used;
+          if (one === 0 || x.attention !== 0 || used >= budget || x.critical !== 0) return used;
           continue;
         }
         tail = reason === REASON.budget;
@@ -124,7 +135,7 @@ export class Translator {
       x.hunting = false;
       const one = step(x, 1);
       used += one;
-      if (one === 0 || x.attention !== 0 || used >= budget) return used;
+      if (one === 0 || x.attention !== 0 || used >= budget || x.critical !== 0) return used;
     }
   }
 
@@ -158,7 +169,7 @@ export class Translator {
 
   /** A small number for a mode and a way of counting. */
   #context(mode: number, counting: boolean): number {
-    const key = 2 * mode + (counting ? 1 : 0);
+    const key = (2 * mode + (counting ? 1 : 0)) * 2 ** 32 + this.#x.critical;
     let context = this.#contexts.get(key);
     if (context === undefined) {
       context = this.#contexts.size;
@@ -250,6 +261,8 @@ export class Translator {
       counts: layout.counts,
       signals: layout.signals,
       counting,
+      rareOf: (kind) => rareOf(x, kind),
+      critical: x.critical,
     });
     const pages = buffer.byteLength / 65536;
     const bytes = encodeModule({ types: [REGION_TYPE], pages, functions: [{ name: 'r', type: 0, body }] });
