@@ -122,6 +122,7 @@ export class Translator {
           const one = step(x, 1);
           used += one;
           if (one === 0 || x.attention !== 0 || used >= budget || x.critical !== 0) return used;
+          x.led = true;
           continue;
         }
         tail = reason === REASON.budget;
@@ -207,6 +208,8 @@ export class Translator {
         return true;
       }
     }
+    // All of it, since a store or another region may have emptied the cache.
+    for (const pc of live.entries) this.#publish(live, pc);
     this.#publish(live, head.pc);
     return true;
   }
