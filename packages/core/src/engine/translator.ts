@@ -10,8 +10,8 @@ import type { Engine } from './engine.ts';
 import { step } from './stepper.ts';
 import { discover } from './wasm/blocks.ts';
 import { encodeDispatcher, REGION_TYPE } from './wasm/dispatch.ts';
-import { encodeModule } from './wasm/encode.ts';
 import { NARROW } from './wasm/lazy.ts';
+import { encodeModule } from './wasm/module.ts';
 import { emitRegion, REASON } from './wasm/region.ts';
 
 /** Regions that are kept; each is a module and an instance, some 30 KB. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Body, Bytes, encodeModule, F64, I32, I64 } from './encode.ts';
+import { Body, Bytes, F64, I32, I64 } from './encode.ts';
+import { encodeModule } from './module.ts';
 
 const hex = (bytes: Bytes): string => Buffer.from(bytes.done()).toString('hex');
 const written = (write: (b: Bytes) => void): string => {
