@@ -80,6 +80,8 @@ export class Engine<V extends Running = Running> {
   needed = -1;
   /** Signals whose next occurrence may be an overflow: bit per signal. */
   critical = 0;
+  /** So many of them, one with the other, surely cause none. */
+  rare = 0;
   attention = 0;
   /** The running vCPU. */
   v!: V;
@@ -99,7 +101,7 @@ export class Engine<V extends Running = Running> {
   pageMode = 0;
   /** Where control arrives so often, the stepper stops when it hunts for hot code: at `reached`. */
   hunting = false;
-  /** Has translated code led to PC, which it does not have? */
+  /** Has a jump led to PC: of translated code, which does not have it, or the last instruction before core looked up? */
   led = false;
   /** More arrivals than this make it hot. */
   hot = 100;

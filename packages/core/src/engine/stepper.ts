@@ -121,9 +121,15 @@ export function step(x: Engine, budget: number): number {
     if (noting) x.retire(insn.name, atLo, atHi);
     if (x.attention !== 0) {
       if ((x.attention & ATTENTION.unaligned) !== 0) retireUnaligned(x);
-      if (x.attention !== 0) return used;
+      if (x.attention !== 0) {
+        x.led = head;
+        return used;
+      }
     }
-    if ((insn.signals & critical) !== 0) return used;
+    if ((insn.signals & critical) !== 0) {
+      x.led = head;
+      return used;
+    }
   }
   return used;
 }

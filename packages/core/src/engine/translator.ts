@@ -4,20 +4,30 @@
  */
 import type { CompiledRegister } from '../load/compile.ts';
 import { CONTROL, JUMP_BITS, JUMP_ENTRY, PAGE } from '../memory/layout.ts';
-import { SIGNAL_INDEX } from '../pmu/classes.ts';
+import { SIGNAL_INDEX, SIGNAL_NAMES } from '../pmu/classes.ts';
 import type { CodePage, Insn } from './code.ts';
 import type { Engine } from './engine.ts';
 import { step } from './stepper.ts';
 import { discover } from './wasm/blocks.ts';
 import { encodeDispatcher, REGION_TYPE } from './wasm/dispatch.ts';
-import { encodeModule } from './wasm/encode.ts';
 import { NARROW } from './wasm/lazy.ts';
+import { encodeModule } from './wasm/module.ts';
 import { emitRegion, REASON } from './wasm/region.ts';
 
 /** Regions that are kept; each is a module and an instance, some 30 KB. */
 const MOST_LIVE = 512;
 /** Never hot again. */
 const COLD = -(2 ** 30);
+
+/** Critical signals are counted down in a signed word. */
+const MOST_RARE = 2 ** 30;
+
+/** Critical signals that retiring an instruction of this class emits. */
+function rareOf({ critical, classes: { amounts, emitted } }: Engine, kind: number): number {
+  return (emitted[kind] ?? [])
+    .filter((signal) => ((critical >> signal) & 1) !== 0)
+    .reduce((sum, signal) => sum + (amounts[kind * SIGNAL_NAMES.length + signal] as number), 0);
+}
 
 type Dispatch = (state: number, tlb: number, budget: number, context: number) => number;
 
@@ -88,10 +98,11 @@ export class Translator {
   /** As `step`. */
   run(budget: number): number {
     const x = this.#x;
-    if (x.critical !== 0 || x.stop !== undefined) {
+    if (x.stop !== undefined || (x.critical !== 0 && x.rare === 0)) {
       x.hunting = false;
       return step(x, budget);
     }
+    x.m[CONTROL.rare >> 2] = Math.min(x.rare, MOST_RARE);
     // What the cost table makes of a cycle only classes know.
     const counting = (x.needed & ~PER_INSTRUCTION) !== 0 || x.classes.mostCycles > 1;
     // Who samples wants to know the last instruction: the stepper performs that one.
@@ -105,12 +116,13 @@ export class Translator {
         const done = left > 0 ? left - this.#rest : 0;
         used += done;
         if (used >= budget) return used;
-        x.led = reason === REASON.chain && done > 0;
+        if (done > 0) x.led = reason === REASON.chain;
         if (reason === REASON.step) {
           x.hunting = false;
           const one = step(x, 1);
           used += one;
-          if (one === 0 || x.attention !== 0 || used >= budget) return used;
+          if (one === 0 || x.attention !== 0 || used >= budget || x.critical !== 0) return used;
+          x.led = true;
           continue;
         }
         tail = reason === REASON.budget;
@@ -124,7 +136,7 @@ export class Translator {
       x.hunting = false;
       const one = step(x, 1);
       used += one;
-      if (one === 0 || x.attention !== 0 || used >= budget) return used;
+      if (one === 0 || x.attention !== 0 || used >= budget || x.critical !== 0) return used;
     }
   }
 
@@ -158,7 +170,7 @@ export class Translator {
 
   /** A small number for a mode and a way of counting. */
   #context(mode: number, counting: boolean): number {
-    const key = 2 * mode + (counting ? 1 : 0);
+    const key = (2 * mode + (counting ? 1 : 0)) * 2 ** 32 + this.#x.critical;
     let context = this.#contexts.get(key);
     if (context === undefined) {
       context = this.#contexts.size;
@@ -196,6 +208,8 @@ export class Translator {
         return true;
       }
     }
+    // All of it, since a store or another region may have emptied the cache.
+    for (const pc of live.entries) this.#publish(live, pc);
     this.#publish(live, head.pc);
     return true;
   }
@@ -250,6 +264,8 @@ export class Translator {
       counts: layout.counts,
       signals: layout.signals,
       counting,
+      rareOf: (kind) => rareOf(x, kind),
+      critical: x.critical,
     });
     const pages = buffer.byteLength / 65536;
     const bytes = encodeModule({ types: [REGION_TYPE], pages, functions: [{ name: 'r', type: 0, body }] });

@@ -20,11 +20,20 @@ export const TLB_ENTRIES = 256;
 /** Int32 words of a TLB entry: read tag lo/hi, write tag lo/hi, fetch tag lo/hi, host offset of the page, 1 where unaligned accesses fault. */
 export const TLB_WORDS = 8;
 const SCRATCH = 1024;
-/** Byte offsets of what translated code tells when it is left: why; the page whose code ran last, as a number and as a host offset. */
-export const CONTROL: { readonly reason: number; readonly host: number; readonly page: number } = {
+/**
+ * Byte offsets of what translated code tells when it is left: why; the page whose code ran last, as a number and as a host offset; and of what it is
+ * told: how many critical signals it may emit.
+ */
+export const CONTROL: {
+  readonly reason: number;
+  readonly host: number;
+  readonly page: number;
+  readonly rare: number;
+} = {
   reason: 64,
   host: 68,
   page: 72,
+  rare: 80,
 };
 /** Two to this are the entries of the cache of translated code by address; bytes of one: address (8), host page and context (4), function (4). */
 export const JUMP_BITS = 10;

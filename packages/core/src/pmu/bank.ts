@@ -63,6 +63,8 @@ export class Bank {
   /** Instructions that surely cause no overflow, and signals that may at their next occurrence. */
   budget: number = Number.POSITIVE_INFINITY;
   critical = 0;
+  /** So many critical signals, one with the other, surely cause no overflow. */
+  rare: number = Number.POSITIVE_INFINITY;
 
   /** Registers that decide what counts: those whose change makes core ask again. */
   readonly #deciding: readonly CompiledRegister[];
@@ -249,6 +251,7 @@ export class Bank {
   measure(m: Int32Array, classes: SignalClasses): void {
     let budget = Number.POSITIVE_INFINITY;
     let critical = 0;
+    let few = Number.POSITIVE_INFINITY;
     for (const a of this.#armed) {
       // Cycles can only be told apart one instruction at a time.
       if (a.threshold !== undefined) {
@@ -267,9 +270,14 @@ export class Bank {
       if (rate > 0) budget = Math.min(budget, Math.max(1, Math.ceil(least / (rate + (rare === 0 ? 0 : RARE)))));
       else if (rare !== 0) {
         if (least > NEAR * RARE) budget = Math.min(budget, Math.floor(least / RARE));
-        else critical |= rare;
+        else {
+          critical |= rare;
+          const heaviest = Math.max(...a.weights.map(([, weight]) => weight));
+          few = Math.min(few, Math.max(0, Math.floor((least - 1) / heaviest)));
+        }
       }
     }
+    this.rare = few;
     this.budget = budget;
     this.critical = critical;
   }

@@ -118,6 +118,8 @@ function execute(machine: Machine, v: VcpuRuntime, units: number): number {
       const { translator } = domain;
       if (translator !== undefined) {
         x.needed = domain.observer === undefined ? pcpu.bank.signals | (v.bank?.signals ?? 0) : -1;
+        // Who writes branches down wants to be told of each.
+        x.rare = v.branches !== 0 ? 0 : Math.min(pcpu.bank.rare, v.bank?.rare ?? Number.POSITIVE_INFINITY);
       }
       const done = translator === undefined ? step(x, budget) : translator.run(budget);
       used += done;

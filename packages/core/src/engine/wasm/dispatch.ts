@@ -4,8 +4,9 @@
  * the domain's memory; a change of page asks the soft-TLB, as the stepper does.
  */
 import { CONTROL, JUMP_BITS, JUMP_ENTRY, TLB_ENTRIES, TLB_WORDS } from '../../memory/layout.ts';
-import { Body, encodeModule, type FunctionType, I32, I64 } from './encode.ts';
+import { Body, I32, I64 } from './encode.ts';
 import { FETCH, HOST } from './memory.ts';
+import { encodeModule, type FunctionType } from './module.ts';
 import { REASON } from './region.ts';
 
 export const REGION_TYPE: FunctionType = { parameters: [I32, I32, I32], results: [I32] };

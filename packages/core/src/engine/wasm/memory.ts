@@ -4,7 +4,7 @@
  */
 import type { AccessShape, Op } from '@countervisor/contract';
 import { PAGE, TLB_ENTRIES, TLB_WORDS } from '../../memory/layout.ts';
-import type { MemoryName } from './encode.ts';
+import type { MemoryName } from './opcodes.ts';
 import { reverseBytes } from './pure.ts';
 import type { Values } from './values.ts';
 

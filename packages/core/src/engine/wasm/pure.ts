@@ -1,6 +1,6 @@
 /** The pure ops as WebAssembly. Meanings are the vocabulary's (`PURE_OPS`); the stepper's code is not used here. */
 import type { Op, Operand, PureOpName, Width } from '@countervisor/contract';
-import type { OpName } from './encode.ts';
+import type { OpName } from './opcodes.ts';
 import type { Values } from './values.ts';
 
 export type Pure = Extract<Op, { readonly width: Width }>;

@@ -38,6 +38,9 @@ export interface Surroundings {
   readonly signals: number;
   /** Must every class be counted? Else the budget says it all. */
   readonly counting: boolean;
+  /** Critical signals, bit per signal, and how many of them an instruction of a class emits. */
+  readonly critical: number;
+  rareOf(kind: number): number;
 }
 
 const STATE = 0;
@@ -60,6 +63,9 @@ class Emitter {
   readonly #reason: number;
   readonly #next: number;
   readonly #entry: number;
+  readonly #rare: number;
+  /** Critical signals that a block emits at most. */
+  readonly #most: readonly number[];
   readonly #places = new Map<number, Place>();
   readonly #inbound: ReadonlyMap<number, ReadonlySet<number>>;
   readonly #entries: ReadonlySet<number>;
@@ -76,6 +82,8 @@ class Emitter {
     this.#reason = body.local(I32);
     this.#next = body.local(I32);
     this.#entry = body.local(I32);
+    this.#rare = body.local(I32);
+    this.#most = region.blocks.map(({ pieces }) => this.#rares(pieces));
     this.#entries = new Set(region.entries);
     const inbound = new Map<number, Set<number>>(region.blocks.map(({ id }) => [id, new Set()]));
     for (const { id, successors } of region.blocks) for (const to of successors) inbound.get(to)?.add(id);
@@ -94,6 +102,8 @@ class Emitter {
       body.get(STATE).memory('i64.load', this.#near.offsetOf(name)).set(values.local(name));
     }
     body.get(STATE).memory('i64.load', this.#near.pcOffset).set(this.#pc);
+    const watches = this.#most.some((most) => most > 0);
+    if (watches) body.i32(0).memory('i32.load', CONTROL.rare).set(this.#rare);
     const { shapes } = this.#region;
     this.#exit = body.block();
     this.#top = body.loop();
@@ -110,8 +120,22 @@ class Emitter {
     for (const name of written) body.get(STATE).get(values.local(name)).memory('i64.store', this.#near.offsetOf(name));
     body.get(STATE).get(this.#pc).memory('i64.store', this.#near.pcOffset);
     body.i32(0).get(this.#reason).memory('i32.store', CONTROL.reason);
+    if (watches) body.i32(0).get(this.#rare).memory('i32.store', CONTROL.rare);
     body.get(BUDGET);
     return body;
+  }
+
+  #rares(pieces: readonly Piece[]): number {
+    let most = 0;
+    for (const { insn, ops } of pieces) {
+      most += this.#near.rareOf(insn.kind);
+      for (const op of ops) {
+        const signal = op.op === 'branch' ? 'taken' : op.op === 'emit' ? op.signal : undefined;
+        if (signal !== undefined)
+          most += (this.#near.critical >> SIGNAL_INDEX[signal as keyof typeof SIGNAL_INDEX]) & 1;
+      }
+    }
+    return most;
   }
 
   /** Opens the block behind whose end a shape will stand. */
@@ -170,14 +194,17 @@ class Emitter {
   }
 
   /** Takes a block's length from the budget, or leaves. */
-  #take({ pieces }: Block, setPc: () => void): void {
+  #take({ id, pieces }: Block, setPc: () => void): void {
     const { body } = this;
+    const rare = this.#most[id] as number;
     body.get(BUDGET).i32(pieces.length).op('i32.lt_s');
+    if (rare > 0) body.get(this.#rare).i32(rare).op('i32.lt_s').op('i32.or');
     body.if();
     setPc();
     this.#leave(REASON.budget);
     body.end();
     body.get(BUDGET).i32(pieces.length).op('i32.sub').set(BUDGET);
+    if (rare > 0) body.get(this.#rare).i32(rare).op('i32.sub').set(this.#rare);
   }
 
   /** Jumps to a block whose length has been taken. */
