@@ -104,6 +104,11 @@ export class Bank {
     this.#added.set(counter, (this.#added.get(counter) ?? 0) + amount);
   }
 
+  /** What counts depends on something that no register holds, and that has changed. */
+  forget(): void {
+    this.#remembered = [];
+  }
+
   /** The event a counter counts now, if it counts at this level. */
   counting(view: Handle, counter: CompiledCounter, level: number): PmuEvent | undefined {
     if (!counter.exists || !this.#arch.arch.pmu.exists(view, counter.index)) return undefined;
