@@ -5,7 +5,7 @@
  *
  *   --arch NAME     default arm64       --seed N --count N     which mutants of the tables; 300 of seed 1
  *   --jobs N        threads             --only KIND            of one kind; 'core', 'tables'
- *   --named TEXT    those alone whose name has this in it
+ *   --named REGEXP  those alone whose name it matches
  *   --aimed         quick: every mutant meets only the checks that aim at it, so that more survive than would
  *   --all           explained mutants meet the whole suite as well, not only the checks that aim at them
  *   --verbose       every mutant as it is done, with who caught it
@@ -75,7 +75,8 @@ async function mutants(): Promise<Mutant[]> {
   }));
   const { only } = values;
   const wanted = ({ kind, what }: Mutant): boolean =>
-    (only === undefined || kind === only || (only === 'tables' && kind !== 'core')) && what.includes(values.named);
+    (only === undefined || kind === only || (only === 'tables' && kind !== 'core')) &&
+    new RegExp(values.named).test(what);
   return [...core, ...tables].filter(wanted);
 }
 

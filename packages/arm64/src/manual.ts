@@ -14,7 +14,7 @@ const LOW = 0xffff_ffffn;
 const bits = (...numbers: readonly number[]): bigint => numbers.reduce((sum, n) => sum | (1n << BigInt(n)), 0n);
 const each = (count: number, row: (n: number) => readonly [string, RegisterFacts]): Rows =>
   Object.fromEntries(Array.from({ length: count }, (_, n) => row(n)));
-const all = (names: string, facts: RegisterFacts): Rows =>
+const all = <F>(names: string, facts: F): Record<string, F> =>
   Object.fromEntries(names.split(' ').map((name) => [name, facts]));
 
 const el1 = (facts: Facts): RegisterFacts => ({ levels: ['el1', 'el1'], ...facts });
@@ -589,6 +589,11 @@ export const manual: Manual = {
     { cpu: 'max', domain: { gic: 3 }, registers: { ...GICV3, ID_AA64PFR0_EL1: { reset: 0x1100_0000_0100_0011n } } },
     {
       cpu: 'max',
+      settings: { counters: 0 },
+      registers: all([...counters.slice(0, 4), ...selectors.slice(0, 4)].join(' '), { ...nowhere }),
+    },
+    {
+      cpu: 'max',
       settings: { counters: 4 },
       registers: {
         // Event counters that are not there are undefined at every level.
@@ -596,6 +601,9 @@ export const manual: Manual = {
         // Neither are windows onto them: PMSELR_EL0 is UNKNOWN after power-on, 30 in its loud pattern.
         PMXEVCNTR_EL0: { ...nowhere },
         PMXEVTYPER_EL0: { ...nowhere },
+        // A bit for each of the four, and the cycle counter's.
+        ...all('PMCNTENSET_EL0 PMINTENSET_EL1 PMOVSSET_EL0', { sets: 0x8000_000fn }),
+        ...all('PMCNTENCLR_EL0 PMINTENCLR_EL1 PMOVSCLR_EL0', { clears: 0x8000_000fn }),
         PMCR_EL0: { reset: 0x2000n },
       },
     },

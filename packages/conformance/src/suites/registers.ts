@@ -200,9 +200,12 @@ function reads(subject: Subject, entry: Entry, level: string): Check {
       const { ones = 0n, keeps = 0n, apart = 0n } = facts;
       // Bits that are made have the value of power-on; those that are stored can be put there.
       const stored = storedBits(facts) & ~apart & ~(facts.made === true ? keeps : 0n);
+      // Bits that this model does not show may stand there all the same.
+      const usual = subject.facts.registers[name];
+      const room = stored | (usual === undefined || usual.made === true ? 0n : storedBits(usual) & ~apart);
       for (const held of store === undefined ? [0n] : [ALL, 0n, MIXED, ~MIXED & ALL]) {
         const first = opened(subject, facts);
-        if (store !== undefined) first.push({ register: store, clear: ALL, set: held & stored });
+        if (store !== undefined) first.push({ register: store, clear: ALL, set: held & room });
         const got = await probe(subject, lab, { register: name, level, policy: plainest(subject), model, first });
         if (facts.reset === undefined && facts.made === true) {
           // It moves: the guest saw it before the instruction had retired.
@@ -242,6 +245,7 @@ function absent(subject: Subject, { name }: Entry, feature: string): Check {
         const got = await probe(subject, lab, write ? { ...asked, value: 0n } : asked);
         same(`${write ? 'a write' : 'a read'} of ${name} on ${model.cpu}`, done(got.retired), done(false));
         if (got.access !== undefined) same(`why ${name} is undefined on ${model.cpu}`, got.access.verdict, 'absent');
+        same(`${name} from outside, on ${model.cpu}`, hex(await got.session.get(name)), hex(0n));
       }
     },
   };
@@ -286,7 +290,8 @@ export function registers(subject: Subject): Check[] {
   for (const entry of entries(subject)) {
     const { name, facts: own, base, model } = entry;
     if (code === undefined) continue;
-    if (own.reset !== undefined) checks.push(resets(subject, entry));
+    // On other models a window's bits are what a read shows; seen from outside it is the register behind it.
+    if (own.reset !== undefined && (base || own.of === undefined)) checks.push(resets(subject, entry));
     const { at } = arch.registers[name] as (typeof arch.registers)[string];
     if (at === undefined) continue;
     const why = untold(subject, name);
@@ -298,7 +303,10 @@ export function registers(subject: Subject): Check[] {
       checks.push(about(writes(subject, entry, writing)));
     }
     const reading = levelFor(subject, own.levels[0]);
-    if (reading !== undefined && told && code.reaches(at, false)) checks.push(about(reads(subject, entry, reading)));
+    const usual = facts.registers[name];
+    const other = usual !== undefined && storedBits(own) !== storedBits(usual);
+    if (reading !== undefined && (told || other) && code.reaches(at, false))
+      checks.push(about(reads(subject, entry, reading)));
     if (base && own.needs !== undefined) checks.push(absent(subject, entry, own.needs));
   }
   if (code === undefined) {
