@@ -1,5 +1,5 @@
 // The architecture packages carry the same file names for the same subjects. What an architecture lacks is an export none('why'),
-// not a missing file; what only one has lies where each has its own: registers/, platform/ and isa/.
+// not a missing file; what only one has lies where each has its own: registers/, platform/, isa/ and sampling/.
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -37,7 +37,7 @@ export const ROOMS = [
   'programs.ts',
 ];
 
-const OWN = ['registers/', 'platform/', 'isa/'];
+const OWN = ['registers/', 'platform/', 'isa/', 'sampling/'];
 
 /** Every difference from the rooms, one line each. @param {readonly string[]} paths the files of the package's src */
 export function symmetryOf(name, paths) {

@@ -28,6 +28,7 @@ for (let i = first; i < last; i++) {
   const outcome = compare(make, { until: 3_000, hot, deaf });
   instructions += outcome.instructions;
   translated += outcome.translated;
+  if ((i + 1 - first) % 250 === 0) console.error(`${i + 1 - first} of ${last - first}, ${differ} differ`);
   if (outcome.differs === undefined) continue;
   differ++;
   console.log(`program ${i} of seed ${seed} (${means}, hot ${hot}): ${outcome.differs}`);

@@ -5,6 +5,7 @@
  *
  *   --arch NAME     default arm64       --seed N --count N     which mutants of the tables; 300 of seed 1
  *   --jobs N        threads             --only KIND            of one kind; 'core', 'tables'
+ *   --named REGEXP  those alone whose name it matches
  *   --aimed         quick: every mutant meets only the checks that aim at it, so that more survive than would
  *   --all           explained mutants meet the whole suite as well, not only the checks that aim at them
  *   --verbose       every mutant as it is done, with who caught it
@@ -37,6 +38,7 @@ const { values } = parseArgs({
     count: { type: 'string', default: '300' },
     jobs: { type: 'string', default: String(Math.min(4, availableParallelism())) },
     only: { type: 'string' },
+    named: { type: 'string', default: '' },
     checks: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
     all: { type: 'boolean', default: false },
@@ -72,8 +74,9 @@ async function mutants(): Promise<Mutant[]> {
     task: { arch, mutant: { table: n } },
   }));
   const { only } = values;
-  const wanted = ({ kind }: Mutant): boolean =>
-    only === undefined || kind === only || (only === 'tables' && kind !== 'core');
+  const wanted = ({ kind, what }: Mutant): boolean =>
+    (only === undefined || kind === only || (only === 'tables' && kind !== 'core')) &&
+    new RegExp(values.named).test(what);
   return [...core, ...tables].filter(wanted);
 }
 

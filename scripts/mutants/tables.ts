@@ -72,7 +72,9 @@ export function tableMutants({ arch, kit }: Tested): TableMutant[] {
       );
     }
     const { derive, reset: makes } = row;
-    if (derive !== undefined) {
+    if (derive !== undefined && row.read === 'never') {
+      // Nothing shows what an operation is made of.
+    } else if (derive !== undefined) {
       const other = (view: View): bigint => derive(view) ^ 1n;
       add('derived', `${name} is made with its lowest bit turned`, own, () => withRows(arch, name, { derive: other }));
     } else if (typeof makes === 'function') {
@@ -106,7 +108,7 @@ export function tableMutants({ arch, kit }: Tested): TableMutant[] {
     }
     const traps = row.traps ?? [];
     for (const [n, group] of traps.entries()) {
-      add('trap group', `${name} is not stopped by ${group}`, [`access/${name}:`, `registers/${name}: who may`], () =>
+      add('trap group', `${name} is not stopped by ${group}`, [`access/${name}:`, `registers/${name}:`], () =>
         withRows(arch, name, { traps: traps.filter((_, at) => at !== n) }),
       );
       const next = traps[n + 1];

@@ -14,7 +14,7 @@ const LOW = 0xffff_ffffn;
 const bits = (...numbers: readonly number[]): bigint => numbers.reduce((sum, n) => sum | (1n << BigInt(n)), 0n);
 const each = (count: number, row: (n: number) => readonly [string, RegisterFacts]): Rows =>
   Object.fromEntries(Array.from({ length: count }, (_, n) => row(n)));
-const all = (names: string, facts: RegisterFacts): Rows =>
+const all = <F>(names: string, facts: F): Record<string, F> =>
   Object.fromEntries(names.split(' ').map((name) => [name, facts]));
 
 const el1 = (facts: Facts): RegisterFacts => ({ levels: ['el1', 'el1'], ...facts });
@@ -28,7 +28,7 @@ const operation = (level: 'el0' | 'el1', facts: Facts = {}): RegisterFacts => ({
   acts: 'an operation, not a register',
   ...facts,
 });
-const nowhere: Pick<RegisterFacts, 'levels'> = { levels: ['never', 'never'] };
+const nowhere: Pick<RegisterFacts, 'levels' | 'nowhere'> = { levels: ['never', 'never'], nowhere: true };
 
 /** No instruction names these; they are what instructions work on. Reset values as the platform enters a guest. */
 const state: Rows = {
@@ -185,8 +185,9 @@ const GICV3: Readonly<Record<string, Partial<RegisterFacts>>> = {
       .split(' ')
       .map((name) => [name, icc(WO, { acts: 'an operation', reset: 0n })]),
   ),
-  ICC_BPR0_EL1: icc(RW, { acts: 'values below the least are raised to it' }),
-  ICC_BPR1_EL1: icc(RW, { acts: 'values below the least are raised to it' }),
+  // UNKNOWN by the architecture; the least that five priority bits allow, and one more for group 1, as QEMU resets them.
+  ICC_BPR0_EL1: icc(RW, { acts: 'values below the least are raised to it', reset: 2n }),
+  ICC_BPR1_EL1: icc(RW, { acts: 'values below the least are raised to it', reset: 3n }),
   ICC_AP0R0_EL1: icc(RW, { reset: 0n, plain: LOW }),
   ICC_AP1R0_EL1: icc(RW, { reset: 0n, plain: LOW }),
   ICC_IGRPEN0_EL1: icc(RW, { reset: 0n, plain: 1n }),
@@ -198,6 +199,12 @@ const GICV3: Readonly<Record<string, Partial<RegisterFacts>>> = {
 };
 
 /** D19.12: the generic timer. */
+/** The low half of CVAL less the count. */
+const view = (cval: string, count: string): Facts => ({
+  acts: 'a view of CVAL against the count',
+  made: true,
+  shows: { of: [cval, count], value: (a, b) => BigInt.asUintN(32, (a ?? 0n) - (b ?? 0n)) },
+});
 const physical = ['CNTKCTL_EL1.EL0PTEN'];
 const virtual = ['CNTKCTL_EL1.EL0VTEN'];
 const timer: Rows = {
@@ -212,10 +219,10 @@ const timer: Rows = {
   CNTKCTL_EL1: el1({ reset: 0n, plain: 0x3ffn }),
   CNTP_CTL_EL0: el0({ acts: 'ISTATUS follows time', made: true, reset: 0n, controls: physical }),
   CNTP_CVAL_EL0: el0({ reset: 0n, plain: ALL, controls: physical }),
-  CNTP_TVAL_EL0: el0({ acts: 'a view of CVAL against the count', made: true, controls: physical }),
+  CNTP_TVAL_EL0: el0({ ...view('CNTP_CVAL_EL0', 'CNTPCT_EL0'), controls: physical }),
   CNTV_CTL_EL0: el0({ acts: 'ISTATUS follows time', made: true, reset: 0n, controls: virtual }),
   CNTV_CVAL_EL0: el0({ reset: 0n, plain: ALL, controls: virtual }),
-  CNTV_TVAL_EL0: el0({ acts: 'a view of CVAL against the count', made: true, controls: virtual }),
+  CNTV_TVAL_EL0: el0({ ...view('CNTV_CVAL_EL0', 'CNTVCT_EL0'), controls: virtual }),
 };
 
 /** C5.3 to C5.5: operations. EL0 has the cache maintenance by address, while SCTLR_EL1.UCI lets it. */
@@ -241,6 +248,7 @@ const ER_READ = 'PMUSERENR_EL0.{ER,EN} to read';
 const ER_WRITE = 'PMUSERENR_EL0.{ER,EN} to write';
 const TPM = 'MDCR_EL2.TPM';
 const HPMN = 'MDCR_EL2.HPMN';
+const HPMN_ZERO = 'MDCR_EL2.HPMN = 0';
 
 /** D24.2: the fine-grained traps, a bit of HDFGRTR_EL2 for reads and of HDFGWTR_EL2 for writes; whose EL0 accesses come so far as well. */
 const FINE: Readonly<Record<string, { readonly bit: number; readonly ways: 'RW' | 'R' | 'W'; readonly el1?: true }>> = {
@@ -439,6 +447,15 @@ const controls: Readonly<Record<string, Control>> = {
       }),
     ),
   ),
+  // Reserved without FEAT_HPMN0, and refused by name with the CPU setting hpmn0: diagnostic.
+  [HPMN_ZERO]: {
+    register: 'MDCR_EL2',
+    bits: 0x1fn,
+    while: 'clear',
+    levels: ['el0', 'el1'],
+    to: 'hypervisor',
+    named: 'MDCR_EL2.HPMN = 0 is reserved',
+  },
   [HPMN]: { register: 'MDCR_EL2', bits: 0x1fn, while: 'clear', levels: ['el0', 'el1'], to: 'hypervisor' },
   'MDCR_EL2.TDE': hypervisor('MDCR_EL2', 8),
   'MDCR_EL2.TDA': hypervisor('MDCR_EL2', 9),
@@ -509,8 +526,8 @@ const ALREADY_ON = ALL - 3n;
 const calls: readonly CallFacts[] = [
   { number: 0x8400_0000n, arguments: [], answers: 0x1_0001n },
   // Nothing will wake it.
-  { number: 0x8400_0001n, arguments: [0n, 0n, 0n], answers: { ends: 'waits-for-ever', status: 0 } },
-  { number: 0xc400_0001n, arguments: [0n, 0n, 0n], answers: { ends: 'waits-for-ever', status: 0 } },
+  { number: 0x8400_0001n, arguments: [0n, 0n, 0n], answers: { ends: 'waits-for-ever', status: 0, woken: 0n } },
+  { number: 0xc400_0001n, arguments: [0n, 0n, 0n], answers: { ends: 'waits-for-ever', status: 0, woken: 0n } },
   { number: 0x8400_0002n, arguments: [], answers: { ends: 'off', status: 0 } },
   { number: 0x8400_0003n, arguments: [0n, 0x4008_0000n, 0n], answers: ALREADY_ON },
   { number: 0xc400_0003n, arguments: [0n, 0x4008_0000n, 0n], answers: ALREADY_ON },
@@ -540,6 +557,21 @@ const narrow = (type: bigint): Readonly<Record<string, Partial<RegisterFacts>>> 
   ...Object.fromEntries(selectors.map((name) => [name, { plain: 0xfc00_0000n | type }])),
 });
 
+/** D24.3.17: what depends on HPMN, where HPMN = 0 is reserved. It comes behind all other controls, and before HPMN's own say. */
+const reserved: Readonly<Record<string, Partial<RegisterFacts>>> = Object.fromEntries(
+  [
+    'PMCR_EL0 PMCNTENSET_EL0 PMCNTENCLR_EL0 PMINTENSET_EL1 PMINTENCLR_EL1 PMOVSSET_EL0 PMOVSCLR_EL0'.split(' '),
+    'PMSWINC_EL0 PMXEVTYPER_EL0 PMXEVCNTR_EL0'.split(' '),
+    counters,
+    selectors,
+  ]
+    .flat()
+    .map((name) => [
+      name,
+      { controls: [...(pmu[name]?.controls ?? []).filter((control) => control !== HPMN), HPMN_ZERO] },
+    ]),
+);
+
 export const manual: Manual = {
   cpu: 'max',
   settings: { counters: 31 },
@@ -557,13 +589,25 @@ export const manual: Manual = {
     { cpu: 'max', domain: { gic: 3 }, registers: { ...GICV3, ID_AA64PFR0_EL1: { reset: 0x1100_0000_0100_0011n } } },
     {
       cpu: 'max',
+      settings: { counters: 0 },
+      registers: all([...counters.slice(0, 4), ...selectors.slice(0, 4)].join(' '), { ...nowhere }),
+    },
+    {
+      cpu: 'max',
       settings: { counters: 4 },
       registers: {
         // Event counters that are not there are undefined at every level.
         ...Object.fromEntries([...counters.slice(4), ...selectors.slice(4)].map((name) => [name, { ...nowhere }])),
+        // Neither are windows onto them: PMSELR_EL0 is UNKNOWN after power-on, 30 in its loud pattern.
+        PMXEVCNTR_EL0: { ...nowhere },
+        PMXEVTYPER_EL0: { ...nowhere },
+        // A bit for each of the four, and the cycle counter's.
+        ...all('PMCNTENSET_EL0 PMINTENSET_EL1 PMOVSSET_EL0', { sets: 0x8000_000fn }),
+        ...all('PMCNTENCLR_EL0 PMINTENCLR_EL1 PMOVSCLR_EL0', { clears: 0x8000_000fn }),
         PMCR_EL0: { reset: 0x2000n },
       },
     },
+    { cpu: 'max,-hpmn0', settings: { counters: 31, hpmn0: 'diagnostic' }, registers: reserved },
     {
       // Technical reference manual of the Cortex-A57, less what is not modelled.
       cpu: 'cortex-a57',
@@ -642,5 +686,7 @@ export const manual: Manual = {
     ...counters,
     ...selectors,
   ],
+  // Either of the two stops every counter; both are shut, so that no later change of one starts any.
+  freezes: ['PMCR', 'PMCNTEN'],
   calls,
 };

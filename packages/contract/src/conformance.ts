@@ -136,6 +136,10 @@ export interface RegisterFacts {
   readonly value?: bigint;
   /** Its value is made when it is read, so it cannot be put there from outside. */
   readonly made?: true;
+  /** What it is made of, where it moves: its value, from those of other registers at the same moment. */
+  readonly shows?: { readonly of: readonly string[]; value(...values: readonly bigint[]): bigint };
+  /** It is not there, and that comes before every control: no access to it is trapped by any. */
+  readonly nowhere?: true;
   /** Controls that can stop an access, in the order in which they are asked. */
   readonly controls?: readonly string[];
   readonly role?: PmuRole;
@@ -179,7 +183,14 @@ export interface CallFacts {
   readonly number: bigint;
   readonly arguments: readonly bigint[];
   /** The result, or how the domain ends. */
-  readonly answers: bigint | { readonly ends: string; readonly status: number };
+  readonly answers:
+    | bigint
+    | {
+        readonly ends: string;
+        readonly status: number;
+        /** The result that it finds, were it woken. */
+        readonly woken?: bigint;
+      };
 }
 
 /** The model stands for what `registers` tells of, and every guest of the checks runs on it unless a check needs another one. */
@@ -196,6 +207,8 @@ export interface Manual extends Model {
   readonly order: readonly (readonly [before: string, after: string])[];
   /** Every register that travels. */
   readonly carried: readonly string[];
+  /** What stands between a guest's counters and counting: each is shut before they are saved. Default: nobody says. */
+  readonly freezes?: readonly string[];
   readonly calls: readonly CallFacts[];
 }
 

@@ -16,6 +16,7 @@ describe('a machine', () => {
     [{ slice: 0 }, 'CV_VALUE', 'slice cannot be 0.\n  It may be a whole number from 1.'],
     [{ slice: 1.5 }, 'CV_VALUE', 'slice cannot be 1.5.\n  It may be a whole number from 1.'],
     [{ quantum: Number.NaN }, 'CV_VALUE', 'quantum cannot be NaN.\n  It may be a whole number from 1.'],
+    [{ engine: 'jit' as never }, 'CV_VALUE', 'engine cannot be jit.\n  It may be auto, translator, stepper.'],
     [
       { hypervisor: { trap: { instructions: -1 } } },
       'CV_VALUE',

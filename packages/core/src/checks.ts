@@ -11,6 +11,8 @@ const MOST_CPUS = 512;
 /** What is beyond is not counted exactly. */
 const MOST = Number.MAX_SAFE_INTEGER;
 
+const ENGINES: readonly string[] = ['auto', 'translator', 'stepper'];
+
 function whole(where: string, value: number | undefined, least: number, most: number = MOST): void {
   if (value === undefined || (Number.isSafeInteger(value) && value >= least && value <= most)) return;
   const allowed = most === MOST ? `a whole number from ${least}` : `a whole number from ${least} to ${most}`;
@@ -19,7 +21,9 @@ function whole(where: string, value: number | undefined, least: number, most: nu
 
 /** @throws CV_VALUE, CV_UNKNOWN_NAME */
 export function checkMachine(config: MachineConfig): void {
-  const { pcpus, slice, quantum, hypervisor, costs = {} } = config;
+  const { pcpus, slice, quantum, hypervisor, engine = 'auto', costs = {} } = config;
+  if (!ENGINES.includes(engine))
+    throw fail('CV_VALUE', { where: 'engine', value: engine, allowed: ENGINES.join(', ') });
   whole('pcpus', pcpus, 1, MOST_CPUS);
   whole('slice', slice, 1);
   whole('quantum', quantum, 1);

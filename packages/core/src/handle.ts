@@ -159,6 +159,9 @@ export class Handle implements Vcpu {
     this.v.domain.machine.attend(this.v, AFFECTS[what]);
     // Translations are the domain's: a broadcast invalidation reaches every sibling's set.
     if (what === 'translation') this.v.domain.engine.flush();
+    if (what !== 'pmu') return;
+    this.v.bank?.forget();
+    this.v.pcpu?.bank.forget();
   }
 
   count(name: string, amount: number): void {

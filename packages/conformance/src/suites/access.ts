@@ -1,9 +1,9 @@
 /** Access: each addressed register, at each level, under each control and each policy: absent, undefined, trapped or direct, and the explanation names the rule. */
-import type { Control, PolicyName, RegisterFacts } from '@countervisor/contract';
+import type { Control, Model, PolicyName, RegisterFacts } from '@countervisor/contract';
 import { type Check, holds, type Lab, Lack, type Subject, same } from '../check.ts';
 import { NO_MANUAL, untold } from '../facts.ts';
 import { type Change, change, guestLevels, NO_CODE, type Probed, plainest, probe } from '../guest.ts';
-import { harmless } from './registers.ts';
+import { harmless, onModel } from './registers.ts';
 
 const never = Number.POSITIVE_INFINITY;
 
@@ -57,15 +57,16 @@ function armed({ facts }: Subject, on: ReadonlySet<string>, here: readonly strin
   return [...laid(others, false), ...laid(others, true), ...laid(here, false), ...laid(here, true)];
 }
 
-function controls(subject: Subject, name: string, own: RegisterFacts): Check {
+function controls(subject: Subject, name: string, own: RegisterFacts, model?: Model): Check {
   const { facts } = subject;
   const listed = own.controls ?? [];
+  const usual = facts.registers[name]?.controls ?? [];
   const why = untold(subject, name);
   const by = listed.length === 0 ? 'no control' : `${listed.join(', then ')}, and by nothing else`;
   return {
     suite: 'access',
-    name: `${name}: stopped by ${by}`,
-    needs: ['raw'],
+    name: `${name}: stopped by ${by}${onModel(model)}`,
+    needs: model === undefined ? ['raw'] : ['raw', 'models'],
     ...(why !== undefined && { absent: why }),
     async run(lab: Lab): Promise<void> {
       for (const control of listed) {
@@ -77,19 +78,64 @@ function controls(subject: Subject, name: string, own: RegisterFacts): Check {
           register: name,
           policy: plainest(subject),
           level: way.level,
+          ...(model !== undefined && { model }),
           ...(way.write && { value: harmless(own) }),
         };
         const here = listed.filter((control) => stops(facts.controls[control] as Control, way));
         const others = Object.keys(facts.controls).filter((control) => !here.includes(control));
-        const with_ = (on: readonly string[]): Promise<Probed> =>
-          probe(subject, lab, { ...asked, first: armed(subject, new Set(on), here) });
+        const with_ = (on: readonly string[], value = asked.value): Promise<Probed> =>
+          probe(subject, lab, {
+            ...asked,
+            ...(value !== undefined && { value }),
+            first: armed(subject, new Set(on), here),
+          });
         judge(subject, `${what}, while every other control is on`, await with_(others), undefined, true);
         for (const [n, control] of here.entries()) {
+          // Of a model's controls only those that others lack, and whoever comes right before them.
+          const news = [control, here[n + 1]].some((one) => one !== undefined && !usual.includes(one));
+          if (model !== undefined && !news) continue;
           const alone = await with_([control]);
           judge(subject, `${what}, while ${control} is on`, alone, control, alone.retired);
+          if (way.write && own.refuses !== undefined) {
+            // Whoever is asked is asked before anybody looks at the value.
+            const refused = await with_([control], harmless(own) | own.refuses);
+            judge(subject, `${what} that would be refused, while ${control} is on`, refused, control, refused.retired);
+          }
           if (n === here.length - 1) continue;
           const later = await with_(here.slice(n));
           judge(subject, `${what}, while ${here.slice(n).join(' and ')} are on`, later, control, later.retired);
+        }
+      }
+    },
+  };
+}
+
+/** What a CPU does not have is undefined for everybody, whatever is armed, and nobody is asked. */
+function nowhere(subject: Subject, name: string, base: RegisterFacts, model?: Model): Check {
+  const { facts } = subject;
+  return {
+    suite: 'access',
+    name: `${name}: undefined, whatever is on${onModel(model)}`,
+    needs: model === undefined ? ['raw'] : ['raw', 'models'],
+    async run(lab: Lab): Promise<void> {
+      const every = new Set(Object.keys(facts.controls));
+      const [lowest = ''] = guestLevels(subject.arch);
+      for (const way of waysOf(subject, name, { levels: [lowest, lowest] })) {
+        const what = `a ${way.write ? 'write' : 'read'} of ${name} at the level ${way.level}`;
+        const got = await probe(subject, lab, {
+          register: name,
+          policy: plainest(subject),
+          level: way.level,
+          ...(model !== undefined && { model }),
+          ...(way.write && { value: 0n }),
+          first: armed(subject, every, base.controls ?? []),
+        });
+        same(what, got.retired ? 'is done' : 'is undefined', 'is undefined');
+        same(`${what}: exits to the hypervisor`, got.exits, 0);
+        const rule = got.access?.rule ?? '';
+        for (const control of base.controls ?? []) {
+          const named = facts.controls[control]?.named ?? control;
+          holds(`${what}: decided before ${control} is asked`, !rule.includes(named), 'another rule', rule);
         }
       }
     },
@@ -143,6 +189,17 @@ export function access(subject: Subject): Check[] {
     if (arch.registers[name]?.at === undefined || waysOf(subject, name, own).length === 0) continue;
     checks.push(controls(subject, name, own));
     for (const policy of arch.offers.policies) checks.push(underPolicy(subject, policy, name, own));
+  }
+  for (const [name, own] of Object.entries(facts.registers)) {
+    if (own.nowhere === true && arch.registers[name]?.at !== undefined) checks.push(nowhere(subject, name, own));
+  }
+  for (const model of facts.models) {
+    for (const [name, more] of Object.entries(model.registers)) {
+      const base = facts.registers[name];
+      if (base === undefined || arch.registers[name]?.at === undefined) continue;
+      if (more.nowhere === true) checks.push(nowhere(subject, name, base, model));
+      else if (more.controls !== undefined) checks.push(controls(subject, name, { ...base, ...more }, model));
+    }
   }
   return checks;
 }

@@ -41,6 +41,9 @@ function call(subject: Subject, facts: CallFacts, known: boolean, n: number): Ch
         same('answer', await session.get(arch.hypercalls.convention.result), answers);
         same('the domain', after.ended?.reason ?? 'runs on', 'runs on');
       } else {
+        if (answers.woken !== undefined) {
+          same('answer, were it woken', await session.get(arch.hypercalls.convention.result), answers.woken);
+        }
         // What waits or stops shows it once somebody asks for more.
         await session.run(until + 10);
         const { ended } = await session.progress();

@@ -242,6 +242,7 @@ function order(subject: Subject, policy: PolicyName): Check {
         same('restored, the mirror image', moved('restore'), moved('save').reverse());
         const frozen = parts.findLastIndex(([v]) => v === 'freeze');
         holds('counting is frozen', frozen >= 0, 'a freeze', 'none');
+        if (facts.freezes !== undefined) same('frozen', moved('freeze').sort(), [...facts.freezes].sort());
         for (const [before, after] of facts.order) {
           holds(
             `${before} is restored before ${after}`,

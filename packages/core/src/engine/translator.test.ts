@@ -18,3 +18,25 @@ it('is what runs here', () => {
   expect(x.get('RAX')).toBe(2n);
   expect(x.translator?.counts.translated).toBe(2);
 });
+
+it('a flag that stands behind a jump which is taken keeps its value', () => {
+  const x = new Foreign({
+    set0: [
+      {
+        name: 'maybe',
+        lift(b) {
+          b.set('RAX', b.constant(5));
+          b.when(b.get('RBX'), () => b.jump(b.constant(RAM + 0x100n)));
+          b.set('ZF', b.eq(b.get('RCX'), b.constant(0)));
+        },
+      },
+    ],
+  });
+  for (const [rbx, zf, pc] of [
+    [1n, 7n, RAM + 0x100n],
+    [0n, 1n, RAM + 1n],
+  ] as const) {
+    x.put({ RBX: rbx, RCX: 0n, ZF: 7n }).load(RAM, x.encode('maybe')).run(1);
+    expect([x.get('ZF'), x.get('RAX'), x.get('PC')]).toEqual([zf, 5n, pc]);
+  }
+});

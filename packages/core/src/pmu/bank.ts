@@ -47,6 +47,25 @@ const PER_INSTRUCTION: ReadonlySet<number> = new Set([
   SIGNAL_INDEX['stall-frontend'],
 ]);
 
+/** Registers that decide what counts: those whose change makes core ask again. */
+function decidingOf(arch: CompiledArch): readonly CompiledRegister[] {
+  let found = deciding.get(arch);
+  if (found === undefined) {
+    found = arch.registers.filter(({ row: { role }, home, affects }) => {
+      const pmu = role !== undefined && role !== 'identity' && role !== 'counter';
+      return pmu || home === 'pcpu' || (affects & AFFECTS.pmu) !== 0;
+    });
+    deciding.set(arch, found);
+  }
+  return found;
+}
+const deciding = new WeakMap<CompiledArch, readonly CompiledRegister[]>();
+
+/** Banks that remember: the others, of which there may be ten thousand, keep nothing. */
+const MOST_REMEMBERING = 16;
+/** Weakly, so that they keep no machine alive. */
+const remembering: WeakRef<Bank>[] = [];
+
 export class Bank {
   readonly kind: 'pcpu' | 'vcpu';
   readonly #arch: CompiledArch;
@@ -66,7 +85,6 @@ export class Bank {
   /** So many critical signals, one with the other, surely cause no overflow. */
   rare: number = Number.POSITIVE_INFINITY;
 
-  /** Registers that decide what counts: those whose change makes core ask again. */
   readonly #deciding: readonly CompiledRegister[];
   /** What they held, and what was armed then; the latest first. All of one view. */
   #remembered: Remembered[] = [];
@@ -79,10 +97,7 @@ export class Bank {
     const { sampling } = arch.arch;
     this.#sampling = isNone(sampling) ? undefined : sampling;
     this.remainders = new Array<number>(arch.counters.length).fill(0);
-    this.#deciding = arch.registers.filter(({ row: { role }, home, affects }) => {
-      const pmu = role !== undefined && role !== 'identity' && role !== 'counter';
-      return pmu || home === 'pcpu' || (affects & AFFECTS.pmu) !== 0;
-    });
+    this.#deciding = decidingOf(arch);
   }
 
   get armed(): number {
@@ -110,6 +125,11 @@ export class Bank {
     this.#added.set(counter, (this.#added.get(counter) ?? 0) + amount);
   }
 
+  /** What counts depends on something that no register holds, and that has changed. */
+  forget(): void {
+    this.#remembered = [];
+  }
+
   /** The event a counter counts now, if it counts at this level. */
   counting(view: Handle, counter: CompiledCounter, level: number): PmuEvent | undefined {
     if (!counter.exists || !this.#arch.arch.pmu.exists(view, counter.index)) return undefined;
@@ -118,11 +138,22 @@ export class Bank {
     return id === undefined ? undefined : this.#arch.events.get(id);
   }
 
+  #unlearn(): void {
+    this.#view = undefined;
+    this.#words = [];
+    this.#remembered = [];
+  }
+
   /** What stood in the deciding registers when they held what they hold now. */
   #recall(view: Handle, level: number): Remembered | undefined {
     if (this.#view !== view) {
       this.#view = view;
       this.#remembered = [];
+      if (!remembering.some((one) => one.deref() === this)) {
+        remembering.push(new WeakRef(this));
+        const eldest = remembering.length > MOST_REMEMBERING ? remembering.shift()?.deref() : undefined;
+        if (eldest !== undefined) eldest.#unlearn();
+      }
       this.#words = this.#deciding.map((register) => view.wordOf(register));
     }
     const { words: m } = view.v.domain.memory;

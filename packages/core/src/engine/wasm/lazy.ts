@@ -95,14 +95,18 @@ export function groupsOf(lists: readonly (readonly Op[])[], isFlag: (register: s
   const refused = new Set<string>();
   lists.forEach((ops, n) => {
     const inside = guarded(ops);
-    const late = ops.slice(changesAt(ops)).some((op) => LEAVING.has(op.op));
+    const changes = changesAt(ops);
+    const late = ops.slice(changes).some((op) => LEAVING.has(op.op));
+    /** A jump that may go past what stands behind it. */
+    let past = false;
     ops.forEach((op, i) => {
+      if (i >= changes && (op.op === 'jump' || op.op === 'branch')) past = true;
       // What is read again behind its write must be there.
       for (const o of inputs(op)) if (o.kind === 'register' && writers.get(o.name)?.at(-1) === n) refused.add(o.name);
       const to = output(op);
       if (to?.kind !== 'register' || !isFlag(to.name)) return;
       const mine = writers.get(to.name) ?? [];
-      if (late || inside[i] || !isPure(op) || mine.at(-1) === n) refused.add(to.name);
+      if (late || past || inside[i] || !isPure(op) || mine.at(-1) === n) refused.add(to.name);
       mine.push(n);
       writers.set(to.name, mine);
     });
