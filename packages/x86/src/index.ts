@@ -12,6 +12,8 @@ import { FEATURES, settings } from './features.ts';
 import { hypercalls } from './hypercall.ts';
 import { isa } from './isa/index.ts';
 import { line, overflow } from './overflow.ts';
+import { kvm } from './personalities/kvm.ts';
+import { xen } from './personalities/xen.ts';
 import { defaultPlatform, platforms } from './platform/index.ts';
 import { enforce, plain } from './policy.ts';
 import { amd } from './registers/amd.ts';
@@ -26,7 +28,7 @@ import type { Level } from './registers/row.ts';
 import { samplingRegisters } from './registers/sampling.ts';
 import { sampling } from './sampling.ts';
 import { switching } from './switching.ts';
-import { causes, trapGroups } from './traps.ts';
+import { causes, exitWords, trapGroups } from './traps.ts';
 
 export const x86: Arch<string, Level> = defineArch<string, Level, string, string>({
   name: 'x86',
@@ -51,5 +53,6 @@ export const x86: Arch<string, Level> = defineArch<string, Level, string, string
   hypercalls,
   platforms,
   defaultPlatform,
-  personalities: { plain },
+  personalities: { plain, 'xen-x86': xen, 'kvm-x86': kvm },
+  exit: exitWords,
 });

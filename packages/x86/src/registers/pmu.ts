@@ -65,7 +65,7 @@ const supervisor = {
   reset: 0n,
   read: 'supervisor',
   write: 'supervisor',
-  traps: ['MSR_BITMAP', 'NO_SUCH_COUNTER'],
+  traps: ['MSR_BITMAP', 'OWN_BITMAP', 'NO_SUCH_COUNTER'],
 } as const;
 
 const generalRows = (n: number): Rows => ({
@@ -236,6 +236,7 @@ const global: Rows = {
   IA32_PERF_CAPABILITIES: {
     ...supervisor,
     at: msr(0x345),
+    traps: ['MSR_BITMAP', 'NOT_SHOWN'],
     reset: capabilities,
     write: 'never',
     role: 'identity',
