@@ -4,7 +4,7 @@
  * Rooms, in reading order: `features`, `registers/*` (models among them), `events`, `counters`, `overflow`, `sampling`, `traps`, `policy`, `switching`,
  * `isa/*`, `platform/*`, `hypercall`, `personalities/*`, `asm`.
  */
-import { type Arch, CONTRACT, defineArch } from '@countervisor/contract';
+import { type Arch, CONTRACT, defineArch, type ToolstackHalf } from '@countervisor/contract';
 import { describe } from './address.ts';
 import { counters, exists } from './counters.ts';
 import { events } from './events.ts';
@@ -12,6 +12,7 @@ import { FEATURES, settings } from './features.ts';
 import { hypercalls } from './hypercall.ts';
 import { isa } from './isa/index.ts';
 import { line, overflow } from './overflow.ts';
+import { X86_TOOLSTACK } from './personalities/domctl.ts';
 import { kvm } from './personalities/kvm.ts';
 import { xen } from './personalities/xen.ts';
 import { defaultPlatform, platforms } from './platform/index.ts';
@@ -55,4 +56,5 @@ export const x86: Arch<string, Level> = defineArch<string, Level, string, string
   defaultPlatform,
   personalities: { plain, 'xen-x86': xen, 'kvm-x86': kvm },
   exit: exitWords,
+  toolstack: X86_TOOLSTACK as ToolstackHalf,
 });
