@@ -13,7 +13,7 @@ import type { PmuRole } from './register.ts';
 export type Step =
   /** Instructions that do nothing. */
   | { readonly do: 'nop'; readonly times: number }
-  /** Reads a register by its address into `CodeWriter.value`: one instruction. */
+  /** Reads a register by its address into `CodeWriter.value`: with the last instruction. */
   | { readonly do: 'read'; readonly from: Address }
   /** Copies `CodeWriter.value` to `CodeWriter.slots[slot]`: one instruction. */
   | { readonly do: 'keep'; readonly slot: number }
@@ -102,7 +102,8 @@ export interface PmuUse<Register extends string = string, Level extends string =
     readonly cpu: string;
     /** Instead of `start`. */
     readonly start?: Writes<Register>;
-    readonly bits: 32 | 64;
+    /** Of the carry that is an overflow. */
+    readonly bits: number;
     /** For these counters alone. Default: all that can count any event. */
     readonly of?: readonly number[];
   }[];

@@ -58,3 +58,11 @@ export const x86: Arch<string, Level> = defineArch<string, Level, string, string
   exit: exitWords,
   toolstack: X86_TOOLSTACK as ToolstackHalf,
 });
+
+export { msr } from './address.ts';
+export * as asm from './asm.ts';
+export { conformance } from './conformance.ts';
+export { kvm } from './personalities/kvm.ts';
+export { xen } from './personalities/xen.ts';
+export { plain } from './policy.ts';
+export { programs } from './programs.ts';

@@ -9,7 +9,7 @@ import { hostOf } from '../sampling/hosts.ts';
 import { selected } from '../sampling/pin.ts';
 import { DEBUGCTL, STATUS } from './debugctl.ts';
 import { bitOf, counterBits, extended, FIXED, MOST_FIXED, MOST_GENERAL, perfmon } from './perfmon.ts';
-import { field, type Rows, whole } from './row.ts';
+import { field, type Rows, slot, whole } from './row.ts';
 
 export const GP: Refusal = { refuse: '#GP', syndrome: 0n };
 
@@ -246,6 +246,15 @@ const global: Rows = {
     ),
     derive: capabilities,
   },
+  EDX_EAX: slot('EDX and EAX as one: what RDMSR, RDPMC and RDTSC leave.', 0n, {
+    write: 'never',
+    fields: whole('Both.', 'ignored'),
+    // A MOV from a control register leaves more than 32 bits in RAX alone.
+    derive: (view) => {
+      const rax = view.get('RAX');
+      return rax >> 32n !== 0n ? rax : (BigInt.asUintN(32, view.get('RDX')) << 32n) | rax;
+    },
+  }),
   PMI: {
     width: 1,
     reset: 0n,
