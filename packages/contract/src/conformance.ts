@@ -86,6 +86,8 @@ export interface PmuUse<Register extends string = string, Level extends string =
   readonly start: Writes<Register>;
   readonly stop: Writes<Register>;
   interrupt(counters: readonly number[]): Writes<Register>;
+  /** The interrupt is an edge, at the overflow: turning it on later brings none, and no status holds it. */
+  readonly edge?: true;
   /** The register that tells of overflows, and a counter's bit in it. */
   readonly status: Register;
   bit(counter: number): bigint;
@@ -205,4 +207,6 @@ export interface Conformance<Register extends string = string, Level extends str
   readonly code?: CodeWriter<Register>;
   readonly use?: PmuUse<Register, Level>;
   readonly manual?: Manual;
+  /** Without a manual: what the tables alone cannot tell, such as which events the default model has; said here, it replaces what they say. */
+  readonly facts?: Pick<Partial<Manual>, 'cpu' | 'events' | 'registers'>;
 }

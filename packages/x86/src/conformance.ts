@@ -1,5 +1,5 @@
 /** What the conformance kit needs to test this architecture: machine code for its neutral steps, how the PMU is used, and the programs. */
-import type { Address, Code, CodeWriter, Conformance, PmuUse, Step, Writes } from '@countervisor/contract';
+import type { Address, Code, CodeWriter, Conformance, PmuUse, Signal, Step, Writes } from '@countervisor/contract';
 import {
   data,
   dword,
@@ -26,7 +26,6 @@ import {
   xor,
 } from './asm.ts';
 import { BASE, enter, off, PRELUDE, programs, SELECTOR, tables } from './programs.ts';
-import { MOST_GENERAL } from './registers/perfmon.ts';
 import type { Level } from './registers/row.ts';
 
 /** Local APIC: on, LVTPC with vector 32. */
@@ -90,10 +89,10 @@ function write(steps: readonly Step[]): Code {
         ];
       }
       case 'catch':
-        return [mov('R15', 0), lidt(place('idtr'))];
+        return [mov('R15', 0), lidt(place('idtr')), ...(LISTEN as readonly Item[])];
       case 'interrupts':
         interrupts = 0x200;
-        return [...(LISTEN as readonly Item[]), push(0x202), popf()];
+        return [push(0x202), popf()];
       case 'repeat':
         return [mov('ECX', step.times), lea('RSI', place('gdt')), op('LODSB', [], { repeat: 'REP' })];
       case 'exception':
@@ -143,47 +142,77 @@ const OS = 1n << 17n;
 const INT = 1n << 20n;
 const EN = 1n << 22n;
 
-/** Default model: four general counters; positions of the fixed ones begin behind the most that there can be. */
+/** General counters of the default model. Fixed ones share a control register, so that none can be enabled alone: they are not used here. */
 const GENERAL = [0, 1, 2, 3];
-const FIXED: Readonly<Record<number, number>> = {
-  [MOST_GENERAL]: 0x00c0,
-  [MOST_GENERAL + 1]: 0x003c,
-  [MOST_GENERAL + 2]: 0x013c,
-};
-
-const isFixed = (n: number): boolean => n >= MOST_GENERAL;
-const bit = (n: number): bigint => 1n << BigInt(isFixed(n) ? 32 + n - MOST_GENERAL : n);
+const bit = (n: number): bigint => 1n << BigInt(n);
 const mask = (counters: readonly number[]): bigint => counters.reduce((bits, n) => bits | bit(n), 0n);
 
-/** What was last selected: GLOBAL_CTRL starts counters, and their selectors say what. */
 const levels = (except: readonly string[]): bigint =>
   (except.includes('user') ? 0n : USR) | (except.includes('supervisor') ? 0n : OS);
+
+/** EN stands in the selector, beside what it selects: what each counter was last told to count, until it is enabled. */
+const chosen = new Map<number, bigint>();
+const ANYTHING = 0xc0n | INT | USR | OS;
+function choose(n: number, value: bigint): Writes {
+  chosen.set(n, value);
+  return [[`IA32_PERFEVTSEL${n}`, value]];
+}
+function enable(n: number): readonly [string, bigint] {
+  const value = chosen.get(n) ?? ANYTHING;
+  chosen.delete(n);
+  return [`IA32_PERFEVTSEL${n}`, value | EN];
+}
 
 const use: PmuUse<string, Level> = {
   counters: GENERAL,
   fixed: {},
   quiet: [
     ['IA32_PERF_GLOBAL_CTRL', 0n],
-    ['IA32_PERF_GLOBAL_STATUS_RESET', 0x8000_0007_0000_000fn],
+    ['IA32_PERF_GLOBAL_STATUS_RESET', 0x8000_0007_0000_0003n],
     ['IA32_FIXED_CTR_CTRL', 0n],
   ],
-  // Every selector interrupts: LVTPC is masked until somebody listens.
-  select: (n, event, except = []): Writes => [[`IA32_PERFEVTSEL${n}`, BigInt(event) | EN | INT | levels(except)]],
-  include: (n, event): Writes => [[`IA32_PERFEVTSEL${n}`, BigInt(event) | EN | INT | USR | OS]],
-  value: (n) => (isFixed(n) ? `IA32_FIXED_CTR${n - MOST_GENERAL}` : `IA32_A_PMC${n}`),
-  enable: (): Writes => [],
+  // Every selector interrupts: whoever does not listen has interrupts off.
+  select: (n, event, except = []): Writes => choose(n, BigInt(event) | INT | levels(except)),
+  include: (n, event): Writes => choose(n, BigInt(event) | INT | USR | OS),
+  value: (n) => `IA32_A_PMC${n}`,
+  enable: (counters): Writes => counters.map(enable),
   disable: (counters): Writes => counters.map((n) => [`IA32_PERFEVTSEL${n}`, 0n] as const),
   start: [['IA32_PERF_GLOBAL_CTRL', mask(GENERAL)]],
   stop: [['IA32_PERF_GLOBAL_CTRL', 0n]],
   interrupt: (): Writes => [],
+  edge: true,
   status: 'IA32_PERF_GLOBAL_STATUS',
   bit,
   clear: (counters): Writes => [['IA32_PERF_GLOBAL_STATUS_RESET', mask(counters)]],
   overflows: [
     { cpu: 'skylake', bits: 48 },
-    { cpu: 'silvermont', bits: 40, of: [0, 1] },
+    { cpu: 'silvermont', bits: 40, of: [0, 1], start: [['IA32_PERF_GLOBAL_CTRL', 3n]] },
   ],
 };
-void FIXED;
 
-export const conformance: Conformance = { programs, code, use } as Conformance;
+/** Events of the default model. SDM volume 3, 20.2.1.2; the events of Skylake. */
+const EVENTS: Readonly<Record<number, readonly Signal[]>> = {
+  60: ['cycle'],
+  316: ['cycle'],
+  192: ['instruction'],
+  448: ['instruction'],
+  196: ['branch'],
+  708: ['call'],
+  2244: ['return'],
+  8388: ['taken'],
+  33232: ['load'],
+  33488: ['store'],
+};
+
+export const conformance: Conformance = {
+  programs,
+  code,
+  use,
+  facts: {
+    events: EVENTS,
+    registers: {
+      // As the platform enters a guest: protected mode.
+      CR0: { levels: ['supervisor', 'supervisor'], reset: 0x11n },
+    },
+  },
+} as Conformance;

@@ -57,7 +57,7 @@ export const enter: Item = [
   bits(32),
   [mov('EAX', 0x20), mov('CR4', 'EAX')], // 2: PAE
   [mov('EAX', { addressOf: 'pml4' }), mov('CR3', 'EAX')], // 4
-  [mov('ECX', 0xc000_0080), mov('EAX', 0x901), xor('EDX', 'EDX'), wrmsr()], // 8: EFER.LME, NXE, SCE
+  [mov('ECX', 0xc000_0080), mov('EAX', 0x100), xor('EDX', 'EDX'), wrmsr()], // 8: EFER.LME
   [mov('EAX', 0x8000_0011), mov('CR0', 'EAX')], // 10
   [lgdt(at('gdtr')), jmpFar(SELECTOR.code, 'long')], // 12: load, two accesses; a branch, far
   [bits(64), label('long')],
@@ -103,9 +103,10 @@ export const tables: Item = [
       return [...bytesOf(low, 8), ...bytesOf(base >> 32n, 8)];
     },
   },
-  [label('gdtr'), words(0x37), pointer('gdt', 8)],
+  // The limit stands so that the base behind it is aligned.
+  [align(8), zeros(6), label('gdtr'), words(0x37), pointer('gdt', 8)],
   [align(8), label('tss'), zeros(4), pointer('stack', 8), zeros(0x68 - 12)],
-  [align(8), label('idtr'), words(0x810), pointer('idt', 8)],
+  [align(8), zeros(6), label('idtr'), words(0x810), pointer('idt', 8)],
   [align(16), label('idt')],
   Array.from({ length: 129 }, (_, vector) =>
     gate(WITH_CODE.includes(vector) ? 'handler-code' : 'handler', vector === 0x80 ? 3n : 0n),
