@@ -87,7 +87,10 @@ export function fromTables(arch: Arch): Manual {
     policies: {},
     events: Object.fromEntries(arch.pmu.events.map(({ id, counts }) => [id, counts])),
     order: [],
-    carried: [...arch.switching.controls, ...arch.switching.counters],
+    carried: [...arch.switching.controls, ...arch.switching.counters].filter((name) => {
+      const needs = arch.registers[name]?.needs;
+      return needs === undefined || features.includes(needs);
+    }),
     calls: [],
   };
 }
