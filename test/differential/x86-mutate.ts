@@ -33,6 +33,7 @@ function pointsOf(method: string, first: unknown): readonly string[] {
     if (GENERAL.includes(register)) return ['result'];
     return Object.keys(SLOTS[register] ?? {});
   }
+  if (method === 'raise' && first === 'fault') return ['raise fault'];
   if (method === 'call') return HELPERS.includes(first as string) ? [`call ${first}`] : [];
   return CHANGES.includes(method) ? [method] : [];
 }

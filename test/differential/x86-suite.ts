@@ -96,6 +96,8 @@ export function x86InstancesOf({ cases }: X86Answered): ReadonlyMap<string, numb
 const BEYOND_QEMU: readonly (readonly [names: RegExp, points: readonly string[]])[] = [
   [/^(JMP|CALL|RET|F[A-Z0-9]+|(ANDN?|X?OR)P[SD]|LDMXCSR)( |$)/, ['raise']],
   [/^FU?COMIP?$/, ['OF', 'SF', 'AF']],
+  // The ends of flat segments; of helpers' faults only those of ports show.
+  [/^(?!IN|OUT)/, ['raise fault']],
   // Nothing of these shows but the status word.
   [/^(FI?COM|FUCOM|FTST|FXAM|FNCLEX|FLDCW|FSTP? .STi.)( |$)/, ['call x87']],
 ];

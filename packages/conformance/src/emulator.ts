@@ -55,7 +55,7 @@ class EmulatorSession implements Session {
         policy,
         ...(settings !== undefined && { settings }),
       });
-      boot(this.#machine, domain, { bytes: code, file: `guest ${n}`, kind: 'flat' });
+      boot(this.#machine, domain, { bytes: code, file: 'guest', kind: 'flat' }); // one name for all: some platforms tell it to the guest
       return domain;
     });
   }
@@ -141,7 +141,20 @@ class EmulatorSession implements Session {
     const domain = this.#domain(guest);
     const at = domain.platform.images.flat;
     domain.control(this.#vcpu(guest)).write(at, code);
-    this.#vcpu(guest).handle.set(domain.arch.pc.name, at);
+    const { handle } = this.#vcpu(guest);
+    const [range] = domain.memory.ranges;
+    // As the platform enters a guest: code may begin in another mode than the code before it has reached.
+    const entry = domain.platform.entry({
+      memory: BigInt(range?.bytes ?? 0),
+      vcpus: domain.vcpus.length,
+      bootargs: '',
+      entry: at,
+      imageEnd: at + BigInt(code.length),
+      deviceTree: 0n,
+      view: handle,
+    });
+    for (const [name, value] of entry) handle.set(name, value);
+    handle.set(domain.arch.pc.name, at);
   }
 
   memory(guest = 0): Uint8Array {

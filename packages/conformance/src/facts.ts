@@ -24,14 +24,15 @@ const bitsOf = (row: Register, write: FieldWrite): bigint =>
     0n,
   );
 
-function fromRow(row: Register): RegisterFacts {
+/** `has`: the model has what the register needs; else it holds nothing after power-on. */
+function fromRow(row: Register, has: boolean): RegisterFacts {
   const { derive, view, implemented, action, accepts, wrote } = row;
   // Functions decide what such a row shows, or what a write to it does; without a manual nobody says what that must be.
   const made = derive !== undefined || view !== undefined || implemented !== undefined || action !== undefined;
   const acts = made || accepts !== undefined || wrote !== undefined;
   return {
     levels: [row.read, row.write],
-    ...(row.at !== undefined && typeof row.reset !== 'function' && !made && { reset: row.reset }),
+    ...(row.at !== undefined && has && typeof row.reset !== 'function' && !made && { reset: row.reset }),
     plain: bitsOf(row, 'plain'),
     sets: bitsOf(row, 'one-sets'),
     clears: bitsOf(row, 'one-clears'),
@@ -67,9 +68,15 @@ function controlOf(arch: Arch, name: string): Control | undefined {
 
 /** The tables' own words as facts. */
 export function fromTables(arch: Arch): Manual {
+  const features = arch.cpus[arch.defaultCpu]?.features ?? [];
   return {
     cpu: arch.defaultCpu,
-    registers: Object.fromEntries(Object.entries(arch.registers).map(([name, row]) => [name, fromRow(row)])),
+    registers: Object.fromEntries(
+      Object.entries(arch.registers).map(([name, row]) => [
+        name,
+        fromRow(row, row.needs === undefined || features.includes(row.needs)),
+      ]),
+    ),
     models: [],
     controls: Object.fromEntries(
       Object.keys(arch.trapGroups).flatMap((name) => {
@@ -80,7 +87,10 @@ export function fromTables(arch: Arch): Manual {
     policies: {},
     events: Object.fromEntries(arch.pmu.events.map(({ id, counts }) => [id, counts])),
     order: [],
-    carried: [...arch.switching.controls, ...arch.switching.counters],
+    carried: [...arch.switching.controls, ...arch.switching.counters].filter((name) => {
+      const needs = arch.registers[name]?.needs;
+      return needs === undefined || features.includes(needs);
+    }),
     calls: [],
   };
 }
@@ -114,5 +124,10 @@ export function setupOf({ cpu, settings, domain }: Model): Pick<Setup, 'cpu' | '
 }
 
 export function subject(arch: Arch, kit: Conformance): Subject {
-  return { arch, kit, facts: kit.manual ?? fromTables(arch) };
+  if (kit.manual !== undefined) return { arch, kit, facts: kit.manual };
+  const tables = fromTables(arch);
+  const registers = Object.fromEntries(
+    Object.entries(tables.registers).map(([name, row]) => [name, { ...row, ...kit.facts?.registers?.[name] }]),
+  );
+  return { arch, kit, facts: { ...tables, ...kit.facts, registers } };
 }

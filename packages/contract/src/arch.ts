@@ -11,7 +11,7 @@ import type { Enforce, PolicyName, SwitchPlan } from './policy.ts';
 import type { Register } from './register.ts';
 import type { Sampling } from './sampling.ts';
 import type { ToolstackHalf } from './toolstack.ts';
-import type { Cause, TrapGroup } from './trap.ts';
+import type { Cause, Trap, TrapGroup } from './trap.ts';
 import type { View } from './view.ts';
 
 /** The shape of this package. It moves when an older plugin would be misunderstood. */
@@ -34,6 +34,8 @@ export interface Arch<
   level(view: Pick<View, 'get'>): number;
   /** An address as the manual writes it, and a row ready to paste, for the diagnostic about a register that no table declares. */
   describe?(space: string, index: number): { readonly text: string; readonly row: string };
+  /** How hardware reports this exit to the hypervisor, in the manual's words, for traces. `undefined`: it has no word of its own. */
+  exit?(view: View, trap: Trap): string | undefined;
   /** What CPUs can have. Absent: the models' own lists, and no feature stands on another. */
   readonly features?: Readonly<Record<string, CpuFeature>>;
   readonly cpus: Readonly<Record<string, CpuRow>>;

@@ -13,7 +13,7 @@ import type { PmuRole } from './register.ts';
 export type Step =
   /** Instructions that do nothing. */
   | { readonly do: 'nop'; readonly times: number }
-  /** Reads a register by its address into `CodeWriter.value`: one instruction. */
+  /** Reads a register by its address into `CodeWriter.value`: with the last instruction. */
   | { readonly do: 'read'; readonly from: Address }
   /** Copies `CodeWriter.value` to `CodeWriter.slots[slot]`: one instruction. */
   | { readonly do: 'keep'; readonly slot: number }
@@ -86,6 +86,8 @@ export interface PmuUse<Register extends string = string, Level extends string =
   readonly start: Writes<Register>;
   readonly stop: Writes<Register>;
   interrupt(counters: readonly number[]): Writes<Register>;
+  /** The interrupt is an edge, at the overflow: turning it on later brings none, and no status holds it. */
+  readonly edge?: true;
   /** The register that tells of overflows, and a counter's bit in it. */
   readonly status: Register;
   bit(counter: number): bigint;
@@ -102,7 +104,8 @@ export interface PmuUse<Register extends string = string, Level extends string =
     readonly cpu: string;
     /** Instead of `start`. */
     readonly start?: Writes<Register>;
-    readonly bits: 32 | 64;
+    /** Of the carry that is an overflow. */
+    readonly bits: number;
     /** For these counters alone. Default: all that can count any event. */
     readonly of?: readonly number[];
   }[];
@@ -217,4 +220,6 @@ export interface Conformance<Register extends string = string, Level extends str
   readonly code?: CodeWriter<Register>;
   readonly use?: PmuUse<Register, Level>;
   readonly manual?: Manual;
+  /** Without a manual: what the tables alone cannot tell, such as which events the default model has; said here, it replaces what they say. */
+  readonly facts?: Pick<Partial<Manual>, 'cpu' | 'events' | 'registers'>;
 }

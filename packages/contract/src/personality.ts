@@ -1,4 +1,5 @@
 /** Personalities: a real hypervisor's ways, as data over the architecture's own. */
+import type { CpuModel } from './cpu.ts';
 import type { HypercallService } from './hypercall.ts';
 import type { Demand, PolicyName, SwitchPlan, Writes } from './policy.ts';
 import type { TrapHandler } from './trap.ts';
@@ -34,6 +35,8 @@ export interface Personality<Name extends string = string> {
   readonly means: string;
   /** The policy for a domain with vPMU asked for, and without. */
   policy(mode: Mode, vpmu: boolean, options: PersonalityOptions): PolicyName;
+  /** Why it cannot have a domain with this policy on such a CPU, in words that follow its name; `undefined` when it can. Pure. */
+  unable?(policy: PolicyName, cpu: CpuModel, options: PersonalityOptions): string | undefined;
   /** Policies it can be told to use instead. */
   readonly policies: readonly PolicyName[];
   readonly options?: Readonly<Record<string, PersonalityOption>>;

@@ -63,7 +63,7 @@ describe('every signal of every program, counted from outside', () => {
     const shown = new Set(entries.flatMap(([, { counts }]) => Object.keys(counts)));
     const silent = Object.keys(SIGNALS).filter((signal) => !shown.has(signal));
     // `cycle` is shown above; there is no cache, and nothing is predicted; costs are 0 by default; the last two are made by counting, not by instructions.
-    const absent = ['cache-reference', 'cache-miss', 'branch-miss'];
+    const absent = ['far', 'cache-reference', 'cache-miss', 'branch-miss'];
     expect(silent).toEqual(['cycle', ...absent, 'stall-frontend', 'stall-backend', 'increment', 'carry']);
   });
 });

@@ -4,7 +4,7 @@
  * Rooms, in reading order: `features`, `registers/*` (models among them), `events`, `counters`, `overflow`, `sampling`, `traps`, `policy`, `switching`,
  * `isa/*`, `platform/*`, `hypercall`, `personalities/*`, `asm`.
  */
-import { type Arch, CONTRACT, defineArch } from '@countervisor/contract';
+import { type Arch, CONTRACT, defineArch, type ToolstackHalf } from '@countervisor/contract';
 import { describe } from './address.ts';
 import { counters, exists } from './counters.ts';
 import { events } from './events.ts';
@@ -12,6 +12,9 @@ import { FEATURES, settings } from './features.ts';
 import { hypercalls } from './hypercall.ts';
 import { isa } from './isa/index.ts';
 import { line, overflow } from './overflow.ts';
+import { X86_TOOLSTACK } from './personalities/domctl.ts';
+import { kvm } from './personalities/kvm.ts';
+import { xen } from './personalities/xen.ts';
 import { defaultPlatform, platforms } from './platform/index.ts';
 import { enforce, plain } from './policy.ts';
 import { amd } from './registers/amd.ts';
@@ -26,7 +29,7 @@ import type { Level } from './registers/row.ts';
 import { samplingRegisters } from './registers/sampling.ts';
 import { sampling } from './sampling.ts';
 import { switching } from './switching.ts';
-import { causes, trapGroups } from './traps.ts';
+import { causes, exitWords, trapGroups } from './traps.ts';
 
 export const x86: Arch<string, Level> = defineArch<string, Level, string, string>({
   name: 'x86',
@@ -51,5 +54,15 @@ export const x86: Arch<string, Level> = defineArch<string, Level, string, string
   hypercalls,
   platforms,
   defaultPlatform,
-  personalities: { plain },
+  personalities: { plain, 'xen-x86': xen, 'kvm-x86': kvm },
+  exit: exitWords,
+  toolstack: X86_TOOLSTACK as ToolstackHalf,
 });
+
+export { msr } from './address.ts';
+export * as asm from './asm.ts';
+export { conformance } from './conformance.ts';
+export { kvm } from './personalities/kvm.ts';
+export { xen } from './personalities/xen.ts';
+export { plain } from './policy.ts';
+export { programs } from './programs.ts';

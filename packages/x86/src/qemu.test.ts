@@ -1,10 +1,10 @@
 /**
- * What paging, descriptors, gates and returns decide, over every combination that the guests `paging`, `segments` and `gates` make, against QEMU's system
- * emulation. Where the two differ, a row says which is right, by the manual; a row that nothing needs is a defect of this file, and so is an unexplained word.
+ * What paging, descriptors, gates and returns decide, over every combination that the guests `paging`, `segments` and `gates` make in 64-bit mode, and
+ * testing/legacy.c in 32-bit mode, against QEMU's system emulation. Where the two differ, a row says which is right, by the manual; a row that nothing needs is a defect of this file, and so is an unexplained word.
  */
 import { describeWith } from '@countervisor/house/needs';
 import { expect, it } from 'vitest';
-import { here, onQemu } from './testing/machines.ts';
+import { built, here, onQemu } from './testing/machines.ts';
 
 /** One word of a line that the two print differently. */
 interface Word {
@@ -130,6 +130,18 @@ const GATES: readonly Departure[] = [
   },
 ];
 
+const LEGACY: readonly Departure[] = [
+  {
+    why: 'RSVD without P, as in `paging`.',
+    explains: ({ theirs, ours }) => {
+      const [one, other] = [theirs, ours]
+        .map((word) => /^0e:(\d[0-9a-f]{2})/.exec(word)?.[1])
+        .map((code) => Number.parseInt(code ?? '', 16));
+      return one !== undefined && (one & (RSVD | 1)) === RSVD && other === (one | 1);
+    },
+  },
+];
+
 const lines = (text: string): string[][] =>
   text
     .replaceAll('\r', '')
@@ -183,4 +195,25 @@ describeWith(['qemu'], 'against QEMU', () => {
     },
     240_000,
   );
+});
+
+describeWith(['qemu', 'gcc'], 'against QEMU, in 32-bit mode', () => {
+  it('32-bit and PAE paging, gates, segments and call gates: every word is the same, or a row says why not', () => {
+    const { words, explained, unexplained } = built('./legacy.c', (elf) => {
+      const domain = here(elf, { cpu: 'nehalem' });
+      expect(domain.ended).toEqual({ reason: 'poweroff', status: 1 });
+      return compare(onQemu(elf), domain.console, LEGACY);
+    });
+    expect(unexplained).toEqual([]);
+    expect(words).toBeGreaterThan(11_000);
+    expect(explained[0]).toBeGreaterThan(0);
+  }, 240_000);
+
+  it('four CPUs start in 16-bit mode, take interrupts, and count exactly', () => {
+    const run = { vcpus: 4, bootargs: '4' };
+    const domain = here('smp', run);
+    expect(domain.console).toBe('cpus 4 awake 3 total 4000 interrupted 1\n\nEXIT: STATUS=1\n');
+    expect(domain.console).toBe(onQemu('smp', run));
+    expect(here('smp', { ...run, slice: 333 }).console).toBe(domain.console);
+  }, 240_000);
 });

@@ -4,8 +4,9 @@
  */
 import type { Access, Cause, Exception, Outcome, Trap, TrapGroup, Vcpu, View } from '@countervisor/contract';
 import { isAmd } from './features.ts';
+import { intercepts } from './personalities/intercept.ts';
 import { cr4Bits } from './registers/control.ts';
-import { cpuid } from './registers/identity.ts';
+import { cpuid, hidden } from './registers/identity.ts';
 import { MOST_GENERAL, perfmon } from './registers/perfmon.ts';
 import type { Level } from './registers/row.ts';
 
@@ -35,7 +36,7 @@ function numberOf(access: Access): number {
 }
 
 /** Is this a counter, or what selects for it, that the CPU's monitors do not have? */
-function noSuchCounter(view: View, access: Access): boolean {
+export function noSuchCounter(view: View, access: Access): boolean {
   const { general, fixed } = perfmon(view);
   const n = numberOf(access);
   if (/^(IA32_)?FIXED_CTR\d+$/.test(access.register)) return n >= fixed;
@@ -59,6 +60,20 @@ export const trapGroups: Readonly<Record<string, Group>> = {
     at: GUEST,
     cause: 'msr',
     source: 'MSR bitmaps, SDM volume 3, 25.6.9',
+  },
+  OWN_BITMAP: {
+    when: intercepts,
+    on: 'both',
+    at: GUEST,
+    cause: 'msr',
+    source: 'the MSR bitmap as this hypervisor sets it now, SDM volume 3, 25.6.9',
+  },
+  NOT_SHOWN: {
+    when: (view) => hidden(view, 'pdcm'),
+    on: 'both',
+    at: GUEST,
+    cause: 'refused',
+    source: 'CPUID shows no PDCM to this guest, SDM volume 3, 18.4.1',
   },
   RDPMC_EXITING: control('RDPMC_EXITING', 'read', 'rdpmc', 'RDPMC exiting, SDM volume 3, 25.6.2'),
   RDTSC_EXITING: control('RDTSC_EXITING', 'read', 'rdtsc', 'RDTSC exiting, SDM volume 3, 25.6.2'),
@@ -127,7 +142,8 @@ export function refusedHere(why: string): Outcome {
 /** What a hypervisor without a personality does with an MSR that its bitmap stops: the guest's own registers hold the answer, and without a PMU there is none. */
 export function msrHandler(vcpu: Vcpu, trap: Trap): Outcome {
   if (vcpu.policy === 'off') return refusedHere('the guest has no PMU');
-  void trap;
+  if (trap.access !== undefined && noSuchCounter(vcpu, trap.access))
+    return refusedHere('the guest has no such counter');
   return { then: 'complete' };
 }
 
@@ -216,4 +232,14 @@ export function vmExit(view: Pick<View, 'cpu'>, trap: Pick<Trap, 'cause' | 'acce
   if (trap.cause !== 'cr' && trap.cause !== 'dr') return { reason, qualification: 0n };
   // Volume 3, tables 28-3 and 28-4: number of the register 3:0, direction 4 (5:4 for control registers), general register 11:8.
   return { reason, qualification: BigInt(index) | (write ? 0n : 16n) };
+}
+
+/** In words, for the trace. */
+export function exitWords(view: Pick<View, 'cpu'>, trap: Trap): string | undefined {
+  const found = vmExit(view, trap);
+  if (found === undefined) return undefined;
+  const { reason, qualification } = found;
+  return isAmd(view)
+    ? `#VMEXIT 0x${reason.toString(16)}, EXITINFO1 0x${qualification.toString(16)}`
+    : `VM exit ${reason}, qualification 0x${qualification.toString(16)}`;
 }

@@ -118,6 +118,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: 'while its interrupt is off: the status is set, the line is down; turned on, the line comes up',
+    absent: ({ edge }) => (edge ? 'the interrupt is an edge: no level follows its enable' : undefined),
     async run({ use, way: { bits }, first: [a], start, status, subject }) {
       const on = writes(subject.arch, use.interrupt([a]));
       const clear = writes(subject.arch, use.clear([a]));
@@ -210,7 +211,7 @@ const ROWS: readonly Row[] = [
         await whole.run(w.started + until);
         const told = (await whole.moments()).filter((m) => m.kind === 'overflow');
         same(`instructions behind the first ${signal}`, told[0]?.at, at);
-        same('whose overflow it is', told[0]?.counter, use.value(a));
+        same('whose overflow it is', told[0]?.counter, subject.arch.pmu.counters[a]?.value);
         looked++;
       }
       if (looked === 0) throw new Absent('no program emits a rare signal that an event counts alone');

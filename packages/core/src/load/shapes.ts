@@ -57,6 +57,7 @@ export const SHAPES: Readonly<Record<Shape, readonly string[]>> = {
   arch: keys<Arch>({
     name: 0,
     contract: 0,
+    exit: 0,
     needs: 0,
     offers: 0,
     levels: 0,
@@ -141,6 +142,7 @@ export const SHAPES: Readonly<Record<Shape, readonly string[]>> = {
     name: 0,
     means: 0,
     policy: 0,
+    unable: 0,
     policies: 0,
     options: 0,
     quirks: 0,

@@ -112,6 +112,11 @@ export const ERRORS = {
     ),
   CV_POLICY_NOT_OFFERED: (f: { who: string; policy: string; offered: readonly string[] }): Said =>
     said(`${f.who} asks for the policy '${f.policy}', which is not offered.`, `Offered: ${f.offered.join(', ')}.`),
+  CV_UNABLE: (f: { who: string; policy: string; cpu: string; why: string }): Said =>
+    said(
+      `${f.who} ${f.why}: no domain with the policy '${f.policy}' on the CPU model ${f.cpu}.`,
+      'Choose another --cpu, another --policy, or other options of the personality.',
+    ),
   CV_LIFT: (f: { instruction: string; problem: string }): Said =>
     said(
       `The lift of ${f.instruction} ${f.problem}.`,

@@ -60,6 +60,12 @@ function word(outcome: Outcome): string {
   }
 }
 
+/** The rule that decided, and how hardware reports the exit. */
+function ruleOf(v: VcpuRuntime, trap: Trap, toHypervisor: boolean, rule: string): string {
+  const exit = toHypervisor ? v.domain.arch.arch.exit?.(v.handle, trap) : undefined;
+  return exit === undefined ? rule : `${rule}; ${exit}`;
+}
+
 export function dispatch(v: VcpuRuntime, cause: CompiledCause, stop: Stop): Settled {
   const { machine } = v.domain;
   const insn = v.domain.engine.insn;
@@ -93,7 +99,7 @@ export function dispatch(v: VcpuRuntime, cause: CompiledCause, stop: Stop): Sett
       to: cause.cause.to,
       ...(stop.access !== undefined && { register: stop.access.register }),
       outcome: word(outcome),
-      rule: stop.rule,
+      rule: ruleOf(v, trap, toHypervisor, stop.rule),
       icount: machine.icount(v),
     });
   }

@@ -5,6 +5,7 @@ import { arithmetic } from './arithmetic.ts';
 import { CALLS } from './calls.ts';
 import { type Instruction, instruction } from './decode.ts';
 import { isa } from './index.ts';
+import { ABSENT } from './instructions/absent.ts';
 import { rows } from './instructions/index.ts';
 import { MODE } from './mode.ts';
 import { costs, type Row, row } from './row.ts';
@@ -97,6 +98,13 @@ describe('the instruction table', () => {
     const real = { u8: (offset: number) => [0x0f, 0x00, 0xd8][offset], u32: () => undefined };
     expect(instruction(real, 0, ALL)).toBeUndefined();
     expect(instruction(real, MODE.protected, ALL)?.name).toBe('LTR Ew');
+  });
+
+  it('leaves what is absent undefined, each with its reason', () => {
+    for (const { name, bytes, because } of ABSENT) {
+      expect(decoded(bytes, 64), name).toBeUndefined();
+      expect(because.length, name).toBeGreaterThan(20);
+    }
   });
 
   it('takes 15 bytes, and makes 16 a #GP', () => {

@@ -45,7 +45,7 @@ const supervisor = {
   reset: 0n,
   read: 'supervisor',
   write: 'supervisor',
-  traps: ['MSR_BITMAP', 'NO_SUCH_COUNTER'],
+  traps: ['MSR_BITMAP', 'OWN_BITMAP', 'NO_SUCH_COUNTER'],
 } as const;
 
 const select = (n: number) => ({

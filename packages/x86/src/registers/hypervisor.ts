@@ -1,7 +1,29 @@
 /** What the hypervisor tells the CPU about its guest: VM-execution controls. Intel SDM volume 3, 25.6.2. AMD's VMCB has the same choices in other places. */
-import { field, type Rows, slot, zero } from './row.ts';
+import { LVT, lapicOf, MASKED } from '../platform/lapic.ts';
+import { field, type Rows, slot, whole, zero } from './row.ts';
+
+/** Xen's flags of a vCPU's vPMU (xen/arch/x86/include/asm/vpmu.h). */
+export const VPMU: Readonly<Record<'INITIALIZED' | 'LOADED' | 'RUNNING', bigint>> = {
+  INITIALIZED: 1n,
+  LOADED: 4n,
+  RUNNING: 8n,
+};
 
 export const hypervisor: Rows = {
+  VPMU_FLAGS: slot('Xen’s flags of this vCPU’s vPMU: 0 initialised, 2 loaded, 3 running. Not architectural.', 1n, {
+    read: 'root',
+    write: 'root',
+  }),
+  VPMU_LVTPC: slot(
+    'What Xen has in the hardware’s LVTPC for this vCPU: vector 0xF9, and the guest’s mask. Not architectural.',
+    0n,
+    {
+      read: 'root',
+      write: 'root',
+      fields: whole('LVTPC.', 'ignored'),
+      derive: (view) => 0xf9n | (BigInt(lapicOf(view).lvt[LVT.performance] ?? 0) & BigInt(MASKED)),
+    },
+  ),
   PROCBASED_CTLS: slot('Primary processor-based VM-execution controls.', 0n, {
     read: 'root',
     write: 'root',

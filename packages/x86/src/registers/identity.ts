@@ -23,6 +23,9 @@ const bit = (n: number): bigint => 1n << BigInt(n);
 export function hidden(view: View, feature: string): boolean {
   if (!Object.hasOwn(PERFMON, feature)) return false;
   if (view.settings.vpmu === false) return true;
+  // What a hypervisor does not pass on, by name.
+  const { hides } = view.settings;
+  if (typeof hides === 'string' && hides.split(' ').includes(feature)) return true;
   return view.settings.pebs === 'off' && ['ds', 'dtes64', 'pebs', 'pebs_baseline'].includes(feature);
 }
 
@@ -103,7 +106,10 @@ const tscRate = (view: View): bigint => BigInt(view.cpu.settings.tsc as number) 
 
 /** Architectural performance monitoring: volume 3, 20.2.1 to 20.2.5. */
 function monitors(view: View): Partial<Answer> {
-  const { vendor, version, general, width, fixed, fixedWidth, missing } = perfmon(view);
+  const { vendor, version: own, general, width, fixed, fixedWidth, missing } = perfmon(view);
+  // A hypervisor may know no later version, and report the last one that it knows.
+  const { most_version: most } = view.settings;
+  const version = typeof most === 'number' ? Math.min(own, most) : own;
   if (vendor !== 'intel' || version === 0 || hidden(view, 'perfmon')) return {};
   return {
     EAX: BigInt(version | (general << 8) | (width << 16) | (7 << 24)),

@@ -5,6 +5,8 @@
 import type { Refusal, View } from '@countervisor/contract';
 import { msr, tsc } from '../address.ts';
 import { deadlineTicks, setDeadline } from '../platform/timer.ts';
+import { perfmon } from './perfmon.ts';
+import { hasPebs } from './pmu.ts';
 import { field, mustBe0, type Row, type Rows, slot, whole, zero } from './row.ts';
 
 const refused: Refusal = { refuse: '#GP', syndrome: 0n };
@@ -167,7 +169,12 @@ const calls: Rows = {
 const misc: Row = {
   at: msr(0x1a0),
   width: 64,
-  reset: 0x1n,
+  reset: (view) =>
+    1n |
+    (view.settings.vpmu !== false && perfmon(view).version > 0 ? 1n << 7n : 0n) |
+    (view.settings.vpmu !== false && view.cpu.features.has('ds') ? 0n : 1n << 11n) |
+    (view.settings.vpmu !== false && hasPebs(view) ? 0n : 1n << 12n),
+  traps: ['OWN_BITMAP'],
   ...supervisor,
   needs: 'intel',
   fields: {

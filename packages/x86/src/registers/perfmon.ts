@@ -122,9 +122,23 @@ const NOTHING: Perfmon = {
   fullWidth: false,
 };
 
-/** The generation is the CPU setting `perfmon`. */
-export function perfmon({ cpu }: Pick<View, 'cpu'>): Perfmon {
-  return PERFMON[String(cpu.settings.perfmon)] ?? NOTHING;
+const fewer = new Map<Perfmon, Map<number, Perfmon>>();
+
+/** The generation with as many general counters as a hypervisor gives its guest. */
+function limited(all: Perfmon, general: number): Perfmon {
+  if (general >= all.general) return all;
+  const known = fewer.get(all) ?? new Map<number, Perfmon>();
+  fewer.set(all, known);
+  const made = known.get(general) ?? { ...all, general };
+  known.set(general, made);
+  return made;
+}
+
+/** The generation is the CPU setting `perfmon`; a hypervisor may show fewer general counters (`counters`). */
+export function perfmon({ cpu, settings }: Pick<View, 'cpu'> & Partial<Pick<View, 'settings'>>): Perfmon {
+  const all = PERFMON[String(cpu.settings.perfmon)] ?? NOTHING;
+  const given = settings?.counters;
+  return typeof given === 'number' ? limited(all, given) : all;
 }
 
 export const isIntel = (view: Pick<View, 'cpu'>): boolean => perfmon(view).vendor === 'intel';

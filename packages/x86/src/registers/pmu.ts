@@ -9,7 +9,7 @@ import { hostOf } from '../sampling/hosts.ts';
 import { selected } from '../sampling/pin.ts';
 import { DEBUGCTL, STATUS } from './debugctl.ts';
 import { bitOf, counterBits, extended, FIXED, MOST_FIXED, MOST_GENERAL, perfmon } from './perfmon.ts';
-import { field, type Rows, whole } from './row.ts';
+import { field, type Rows, slot, whole } from './row.ts';
 
 export const GP: Refusal = { refuse: '#GP', syndrome: 0n };
 
@@ -65,7 +65,7 @@ const supervisor = {
   reset: 0n,
   read: 'supervisor',
   write: 'supervisor',
-  traps: ['MSR_BITMAP', 'NO_SUCH_COUNTER'],
+  traps: ['MSR_BITMAP', 'OWN_BITMAP', 'NO_SUCH_COUNTER'],
 } as const;
 
 const generalRows = (n: number): Rows => ({
@@ -236,6 +236,7 @@ const global: Rows = {
   IA32_PERF_CAPABILITIES: {
     ...supervisor,
     at: msr(0x345),
+    traps: ['MSR_BITMAP', 'NOT_SHOWN'],
     reset: capabilities,
     write: 'never',
     role: 'identity',
@@ -245,6 +246,15 @@ const global: Rows = {
     ),
     derive: capabilities,
   },
+  EDX_EAX: slot('EDX and EAX as one: what RDMSR, RDPMC and RDTSC leave.', 0n, {
+    write: 'never',
+    fields: whole('Both.', 'ignored'),
+    // A MOV from a control register leaves more than 32 bits in RAX alone.
+    derive: (view) => {
+      const rax = view.get('RAX');
+      return rax >> 32n !== 0n ? rax : (BigInt.asUintN(32, view.get('RDX')) << 32n) | rax;
+    },
+  }),
   PMI: {
     width: 1,
     reset: 0n,

@@ -17,7 +17,7 @@ const supervisor = {
   read: 'supervisor',
   write: 'supervisor',
   role: 'sampling',
-  traps: ['MSR_BITMAP', 'NO_SUCH_COUNTER'],
+  traps: ['MSR_BITMAP', 'OWN_BITMAP', 'NO_SUCH_COUNTER'],
 } as const;
 
 const only =
@@ -60,7 +60,7 @@ const store: Rows = {
   IA32_DEBUGCTL: {
     ...supervisor,
     at: msr(0x1d9),
-    traps: ['MSR_BITMAP', 'BTF'],
+    traps: ['MSR_BITMAP', 'OWN_BITMAP', 'BTF'],
     fields: {
       LBR: field(0, 'Last branches are recorded.'),
       BTF: field(1, 'Single step on branches: not modelled, and refused by name.'),

@@ -16,9 +16,29 @@ export interface Run {
   readonly slice?: number;
 }
 
-/** An image of guests/x86, by its name. */
+/** An image of guests/x86, by its name; or a file, by its path. */
 export const image = (name: string): string =>
-  fileURLToPath(new URL(`../../../../guests/x86/images/${name}.elf`, import.meta.url));
+  name.endsWith('.elf') ? name : fileURLToPath(new URL(`../../../../guests/x86/images/${name}.elf`, import.meta.url));
+
+const FLAGS = [
+  '-m32 -std=gnu11 -O1 -ffreestanding -fno-pie -no-pie -nostdlib -static -fno-stack-protector -fno-asynchronous-unwind-tables',
+  '-mgeneral-regs-only -fcf-protection=none -fno-builtin -w -Wl,--build-id=none -Wl,-Ttext=0x100000 -Wl,-z,max-page-size=4096',
+  '-Wl,-z,noexecstack -Wl,--no-warn-rwx-segments',
+].flatMap((line) => line.split(' '));
+
+/** Builds a program of 32-bit code that stands beside this file, for as long as `use` runs. */
+export function built<Result>(source: string, use: (elf: string) => Result): Result {
+  const folder = mkdtempSync(join(tmpdir(), 'countervisor-guest-'));
+  try {
+    const elf = join(folder, 'guest.elf');
+    const from = fileURLToPath(new URL(source, import.meta.url));
+    const { error, status, stderr } = spawnSync('gcc', [...FLAGS, '-o', elf, from], { encoding: 'utf8' });
+    if (error !== undefined || status !== 0) throw new Error(`gcc: ${error?.message ?? stderr}`);
+    return use(elf);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
 
 /** Runs an image here until it ends. */
 export function here(
@@ -27,7 +47,7 @@ export function here(
 ): Domain {
   const machine = new Machine({ arch: x86 as Arch, cpu, ...(slice !== undefined && { slice }) });
   const domain = machine.addDomain({ name: 'd', vcpus, memory: 64 * 1024 * 1024, vpmu });
-  boot(machine, domain, { bytes: readFileSync(image(name)), file: `${name}.elf`, bootargs });
+  boot(machine, domain, { bytes: readFileSync(image(name)), file: image(name), bootargs });
   machine.run({ until: 100_000_000 });
   return domain;
 }

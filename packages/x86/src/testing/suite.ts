@@ -166,8 +166,8 @@ const IDT = DATA + 0x4000n;
 export function prepared(program: Item, asked: Asked = {}): Guest {
   const items: Item = [
     [store(APIC + 0xf0n, 0x1ff), store(LVTPC, 32)],
-    // Power-up enables the general counters.
-    write(MSR.GLOBAL_CTRL, 0n),
+    // Power-up enables the general counters; without a PMU this is #GP, and the guest goes on.
+    [mov('R14', { addressOf: 'prepared' }), write(MSR.GLOBAL_CTRL, 0n), label('prepared')],
     program,
     jmp('off'),
     [window, handlers],

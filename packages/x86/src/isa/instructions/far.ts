@@ -6,6 +6,7 @@ import type { Signal, Value } from '@countervisor/contract';
 import { setFlags } from '../flags.ts';
 import { type Body, widthOf, zext } from '../operands.ts';
 import { type More, type Row, row } from '../row.ts';
+import { preventedByUmip } from './system.ts';
 
 const far: readonly Signal[] = ['branch', 'far'];
 const legacy: More = { only: 'legacy' };
@@ -139,17 +140,12 @@ function adjustLevel(x: Body): void {
   setFlags(b, { NONZERO: b.xor(lower, b.constant(1)) });
 }
 
-/** CR4.UMIP. */
-const UMIP = 0x800;
-
 /** SLDT and STR: 16 bits to memory, the operand size to a register. */
 const store =
   (name: 'LDTR' | 'TR') =>
   (x: Body): void => {
-    const { b } = x;
-    const closed = b.and(b.get('CR4'), b.constant(UMIP));
-    b.when(b.get('CPL'), () => b.when(closed, () => x.raise('#GP')));
-    x.write(0, b.get(name));
+    preventedByUmip(x);
+    x.write(0, x.get(name));
   };
 
 const load =

@@ -116,6 +116,9 @@ function wrmsr(x: Body): void {
   b.write('msr', x.register(1, 32), b.or(b.shl(b.get('RDX'), b.constant(32)), x.register(0, 32)));
 }
 
+/** CR4.UMIP keeps SGDT, SIDT, SLDT, SMSW and STR from levels other than 0. */
+export const preventedByUmip = (x: Body): void => openTo(x, UMIP, false);
+
 /** A bit of CR4 closes, or opens, an instruction to levels other than 0. */
 function openTo(x: Body, bit: bigint, opens: boolean): void {
   const { b } = x;
@@ -177,7 +180,7 @@ function moveTo(x: Body): void {
 }
 
 const msw = (x: Body): void => {
-  openTo(x, UMIP, false);
+  preventedByUmip(x);
   x.write(0, zext(x.b, x.get('CR0'), x.sizeOf(0)));
 };
 
@@ -203,7 +206,7 @@ const storeTable =
   (name: 'GDTR' | 'IDTR') =>
   (x: Body): void => {
     const { b } = x;
-    openTo(x, UMIP, false);
+    preventedByUmip(x);
     const size = baseBytes(x);
     const at = x.address(0, true, 2 + size);
     b.probe(at, 2 + size, true);
