@@ -80,7 +80,10 @@ export function fromTables(arch: Arch): Manual {
     policies: {},
     events: Object.fromEntries(arch.pmu.events.map(({ id, counts }) => [id, counts])),
     order: [],
-    carried: [...arch.switching.controls, ...arch.switching.counters],
+    carried: [...arch.switching.controls, ...arch.switching.counters].filter((name) => {
+      const needs = arch.registers[name]?.needs;
+      return needs === undefined || arch.cpus[arch.defaultCpu]?.features.includes(needs) === true;
+    }),
     calls: [],
   };
 }

@@ -20,8 +20,14 @@ export function eventOf({ facts }: Subject, signal: Signal): number {
 }
 
 /** The first of these counters that can count the event. */
-export const counterFor = (use: PmuUse, event: number, among: readonly number[] = use.counters): number | undefined =>
-  among.find((counter) => use.can?.(counter, event) ?? true);
+export function counterFor(
+  { facts, kit }: Subject,
+  event: number,
+  among: readonly number[] = kit.use?.counters ?? [],
+  cpu: string = facts.cpu,
+): number | undefined {
+  return among.find((counter) => kit.use?.can?.(counter, event, cpu) ?? true);
+}
 
 /** Guest writes that set counters, without enabling them. */
 export function set(use: PmuUse, counters: readonly Counting[]): GuestWrites {

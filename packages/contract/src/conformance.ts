@@ -80,8 +80,8 @@ export type GuestWrites<Register extends string = string> = readonly (readonly [
 export interface PmuUse<Register extends string = string, Level extends string = string> {
   /** Positions in `Pmu.counters` of those that can count any event (or such as `can` says), in order; the first two are neighbours where there are carries. */
   readonly counters: readonly number[];
-  /** Can this counter count that event? Default: each one any. */
-  readonly can?: (counter: number, event: number) => boolean;
+  /** Can this counter count that event on that CPU model? Default: each one any. */
+  readonly can?: (counter: number, event: number, cpu: string) => boolean;
   /** Those whose event is fixed, and its number. */
   readonly fixed: Readonly<Record<number, number>>;
   /** Nothing runs, nothing has overflowed, nothing interrupts, nothing is filtered. */
@@ -220,4 +220,6 @@ export interface Conformance<Register extends string = string, Level extends str
   readonly code?: CodeWriter<Register>;
   readonly use?: PmuUse<Register, Level>;
   readonly manual?: Manual;
+  /** What becomes of a kernel's access to a register that the CPU lacks: it is undefined (default), or it does nothing and retires. */
+  readonly missing?: 'undefined' | 'ignored';
 }

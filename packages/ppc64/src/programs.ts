@@ -27,6 +27,7 @@ import {
   ori,
   rfid,
   sc,
+  srdi,
 } from './asm.ts';
 
 /** Where flat images go on `pseries`. */
@@ -305,17 +306,18 @@ export const programs: Programs = {
     means: 'Problem state reads a counter that MMCR0[PMCC] closes: facility unavailable, no instruction retired.',
     code: code(
       handle(0xf60, 'handler'), // 8: a store
-      load('r5', 0x8004_0000n), // 11: FC, PMCC 01
-      mtspr('MMCR0', 'r5'), // 12
-      down('user'), // 55: four stores; branch, immediate, taken, call; exception-return
-      li('r10', 1), // 56: in problem state
+      mfspr('r5', 'MMCR0'), // 9
+      op('oris', 'r5', 'r5', 4), // 10: PMCC 01
+      mtspr('MMCR0', 'r5'), // 11
+      down('user'), // 54: four stores; branch, immediate, taken, call; exception-return
+      li('r10', 1), // 55: in problem state
       mfspr('r10', 'UPMC1'), // exception: not retired, r10 as it was
-      label('handler'), // behind `ba`: 57; branch, immediate, taken
-      mfspr('r11', 'FSCR'), // 58: its highest byte is 3
-      off, // 77
+      label('handler'), // behind `ba`: 56; branch, immediate, taken
+      mfspr('r11', 'FSCR'), // 57: its highest byte is 3
+      off, // 76
     ),
     counts: {
-      instruction: 77,
+      instruction: 76,
       exception: 1,
       'exception-return': 1,
       branch: 3,
@@ -333,17 +335,19 @@ export const programs: Programs = {
     means: 'Cedes until the decrementer is negative: the time between passes without an instruction.',
     code: code(
       handle(0x900, 'handler'), // 8
-      li('r5', 100), // 9
-      mtspr('DEC', 'r5'), // 10: executes at cycle 9, tick 4
-      li('r3', 0xe0), // 11
-      sc(1), // 12: H_CEDE
+      mfspr('r5', 'TB'), // 9
+      op('subfic', 'r5', 'r5', 640), // 10
+      mtspr('DEC', 'r5'), // 11: 0 at tick 640, or one later where a tick passed since
+      li('r3', 0xe0), // 12
+      sc(1), // 13: H_CEDE
       b(0), // never reached
-      label('handler'), // behind `ba`: 13
-      mfspr('r10', 'TB'), // 14
-      off, // 33
+      label('handler'), // behind `ba`: 14
+      mfspr('r10', 'TB'), // 15: 641 to 643
+      srdi('r10', 'r10', 6), // 16
+      off, // 35
     ),
     counts: {
-      instruction: 33,
+      instruction: 35,
       exception: 1,
       branch: 2,
       'branch-immediate': 2,
@@ -352,8 +356,7 @@ export const programs: Programs = {
       store: 6,
       access: 6,
     },
-    // 101 ticks behind tick 4 it is negative; the read is one cycle later.
-    leaves: { GPR10: 105n },
+    leaves: { GPR10: 10n },
     pmu: false,
   },
 

@@ -40,18 +40,22 @@ interface Assigned {
 }
 
 /** Every event on a counter that can count it, as many at once as there are counters. Those of a fixed counter alone are looked at with it. */
-function batches(use: PmuUse, events: readonly (readonly [number, readonly Signal[]])[]): Assigned[][] {
+function batches(
+  subject: Subject,
+  use: PmuUse,
+  events: readonly (readonly [number, readonly Signal[]])[],
+): Assigned[][] {
   const all: Assigned[][] = [];
   for (const [event, signals] of events) {
-    if (counterFor(use, event) === undefined) continue;
+    if (counterFor(subject, event) === undefined) continue;
     const free = (batch: readonly Assigned[]): number[] =>
       use.counters.filter((counter) => !batch.some((one) => one.counter === counter));
-    let batch = all.find((one) => counterFor(use, event, free(one)) !== undefined);
+    let batch = all.find((one) => counterFor(subject, event, free(one)) !== undefined);
     if (batch === undefined) {
       batch = [];
       all.push(batch);
     }
-    batch.push({ event, signals, counter: counterFor(use, event, free(batch)) as number });
+    batch.push({ event, signals, counter: counterFor(subject, event, free(batch)) as number });
   }
   return all;
 }
@@ -68,7 +72,7 @@ function passive(subject: Subject, policy: PolicyName, name: ProgramName, progra
       const events = Object.entries(facts.events)
         .map(([id, signals]) => [Number(id), signals] as const)
         .filter(([, signals]) => !signals.includes('increment') && !signals.includes('carry'));
-      for (const [from, some] of batches(use, events).entries()) {
+      for (const [from, some] of batches(subject, use, events).entries()) {
         const counters = some.map(({ event, counter }) => ({ counter, event }));
         const { code, started } = window(subject, { counters, body: [nop()] });
         const session = await lab.start({ guests: [{ code: code.bytes, policy }] });

@@ -190,11 +190,11 @@ const ROWS: readonly Row[] = [
   {
     name: 'of every rare event, in one go: at the instruction that emits it',
     needs: ['events', 'signals'],
-    async run({ subject, use, way: { bits }, start }) {
+    async run({ subject, use, way: { bits, cpu }, start }) {
       let looked = 0;
       for (const [signal, program] of emitters(subject)) {
         const event = eventOf(subject, signal);
-        const counter = counterFor(use, event);
+        const counter = counterFor(subject, event, use.counters, cpu);
         if (counter === undefined) continue;
         const counters = [{ counter, event, from: short(bits, 1) }];
         const until = program.counts.instruction;
