@@ -26,18 +26,14 @@ describe.each(['', '-le'])('guests%s', (suffix) => {
     expect(said.code).toBe(0);
   });
   it.each([
-    ['xen-ppc:compat', []],
-    ['xen-ppc:strict', ['--bootargs', 'strict']],
-  ] as const)('h-perfmon under %s', async (personality, more) => {
-    const said = await house.run(
-      'run',
-      `guests/ppc64/images/h-perfmon${suffix}.elf`,
-      '--cpu',
-      'power9',
-      '--personality',
-      personality,
-      ...more,
-    );
+    ['xen-ppc:compat', ''],
+    ['xen-ppc:strict', 'strict'],
+  ])('h-perfmon under %s', async (personality, extra) => {
+    const image = `${root}guests/ppc64/images/h-perfmon${suffix}.elf`;
+    const cfg = `name = "guest"\nkernel = "${image}"\nextra = "${extra}"\nmemory = 16\nvcpus = 1\nvpmu = 1\n`;
+    const own = new World({ architectures: [ppc64 as unknown as Arch], files: { 'guest.cfg': cfg } });
+    const said = await own.run('run', 'guest.cfg', '--cpu', 'power9', '--personality', personality);
+    own.remove();
     expect(said.out).toContain('h-perfmon: 14 checks, 0 failed');
     expect(said.code).toBe(0);
   });
@@ -46,19 +42,21 @@ describe.each(['', '-le'])('guests%s', (suffix) => {
 describe('examples/xen-ppc', () => {
   it('as planned: each that asked counts its own, the third is warned about by name and frozen', async () => {
     const said = await house.run('run', ...XEN, ...XEN_HOST);
-    expect(said.out.match(/asked, counted 10001 of 10001/g)).toHaveLength(2);
-    expect(said.out).toMatch(/did not ask, counted \d+ of 10001, and was frozen/);
+    expect(said.out.match(/asked, counted 10000 of 10000, and goes on/g)).toHaveLength(2);
+    expect(said.out).toMatch(/did not ask, counted \d+ of 3000, and stands still/);
     expect(said.err).toMatch(/CV_BAD_DOMAIN.*stray/);
     expect(said.err).not.toMatch(/CV_BAD_DOMAIN.*dom[12]/);
     expect(said.code).toBe(0);
   });
   it('as built in 2007: nobody is warned, and nothing is frozen', async () => {
     const said = await house.run('run', ...XEN, ...XEN_HOST, '--option', 'built=2007');
-    expect(said.out).toMatch(/did not ask, counted \d+ of 10001, and counts/);
+    // Its neighbours' counts, to which it goes on adding.
+    expect(said.out).toMatch(/did not ask, counted \d+ of 3000, and goes on/);
+    expect(said.out).not.toMatch(/did not ask, counted 3000/);
     expect(said.err).not.toContain('CV_BAD_DOMAIN');
   });
   it('the trace prints the switch in the order of the thread', async () => {
-    const said = await house.run('trace', ...XEN, ...XEN_HOST, '--events', 'note');
+    const said = await house.run('trace', ...XEN, ...XEN_HOST, '--log', 'note');
     const lines = said.out.split('\n').flatMap((line) => /(save|freeze|restore) \w+/.exec(line)?.[0] ?? []);
     const names = ['MMCR0', 'MMCR1', 'MMCRA', ...Array.from({ length: 8 }, (_, n) => `PMC${n + 1}`)];
     const expected = [
@@ -79,7 +77,7 @@ describe('examples/kvm-ppc-lazy', () => {
     expect(said.code).toBe(0);
   });
   it('counts the exits', async () => {
-    const said = await house.run('stat', 'examples/kvm-ppc-lazy/count.cfg', ...KVM_HOST);
-    expect(said.out).toMatch(/performance-monitor\D+1\b/);
+    const said = await house.run('run', 'examples/kvm-ppc-lazy/count.cfg', ...KVM_HOST);
+    expect(said.out).toMatch(/performance-monitor +1\n/);
   });
 });
