@@ -332,30 +332,17 @@ export const programs: Programs = {
   },
 
   'wait-for-timer': {
-    means: 'Cedes until the decrementer is negative: the time between passes without an instruction.',
+    means: 'Waits until the decrementer is negative: the time between passes without an instruction. Version 3.0.',
     code: code(
-      handle(0x900, 'handler'), // 8
-      mfspr('r5', 'TB'), // 9
-      op('subfic', 'r5', 'r5', 640), // 10
-      mtspr('DEC', 'r5'), // 11: 0 at tick 640, or one later where a tick passed since
-      li('r3', 0xe0), // 12
-      sc(1), // 13: H_CEDE
-      b(0), // never reached
-      label('handler'), // behind `ba`: 14
-      mfspr('r10', 'TB'), // 15: 641 to 643
-      srdi('r10', 'r10', 6), // 16
-      off, // 35
+      mfspr('r5', 'TB'), // 1
+      op('subfic', 'r5', 'r5', 640), // 2
+      mtspr('DEC', 'r5'), // 3: 0 at tick 640, or one later where a tick passed since
+      op('wait', 0, 0), // 4: its interrupt is masked, and it wakes all the same
+      mfspr('r10', 'TB'), // 5: 641 to 643
+      srdi('r10', 'r10', 6), // 6
+      off, // 25
     ),
-    counts: {
-      instruction: 35,
-      exception: 1,
-      branch: 2,
-      'branch-immediate': 2,
-      taken: 2,
-      call: 1,
-      store: 6,
-      access: 6,
-    },
+    counts: { instruction: 25, store: 5, access: 5 },
     leaves: { GPR10: 10n },
     pmu: false,
   },
