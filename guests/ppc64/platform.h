@@ -6,6 +6,7 @@
 enum hypercall {
   H_GET_TERM_CHAR = 0x54,
   H_PUT_TERM_CHAR = 0x58,
+  H_PERFMON = 0x7c,
   H_REGISTER_VPA = 0xdc,
   H_CEDE = 0xe0,
   H_SET_MODE = 0x31c,

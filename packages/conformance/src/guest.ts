@@ -5,12 +5,12 @@ import type {
   Code,
   CodeWriter,
   Control,
+  GuestWrites,
   Model,
   PmuUse,
   PolicyName,
   Step,
   StepPlace,
-  Writes,
 } from '@countervisor/contract';
 import { Absent, type Lab, Lack, type Subject } from './check.ts';
 import { setupOf } from './facts.ts';
@@ -32,13 +32,14 @@ export function addressOf(arch: Arch, register: string): Address {
 }
 
 export const read = (arch: Arch, register: string): Step => ({ do: 'read', from: addressOf(arch, register) });
-export const write = (arch: Arch, register: string, value: bigint): Step => ({
+export const write = (arch: Arch, register: string, value: bigint, bits?: bigint): Step => ({
   do: 'write',
   to: addressOf(arch, register),
   value,
+  ...(bits !== undefined && { bits }),
 });
-export const writes = (arch: Arch, list: Writes): Step[] =>
-  list.map(([register, value]) => write(arch, register, value));
+export const writes = (arch: Arch, list: GuestWrites): Step[] =>
+  list.map(([register, value, bits]) => write(arch, register, value, bits));
 
 export const NO_CODE: Lack = new Lack('the architecture gives no writer of machine code (Conformance.code)');
 export const NO_USE: Lack = new Lack('the architecture does not say how its PMU is used (Conformance.use)');

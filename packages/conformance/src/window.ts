@@ -1,5 +1,5 @@
 /** Counting windows: guest code that sets counters, starts them, does something and stops them, with the place of the two writes that bound what is counted. */
-import type { Code, PmuUse, Signal, Step, Writes } from '@countervisor/contract';
+import type { Code, GuestWrites, PmuUse, Signal, Step } from '@countervisor/contract';
 import { Absent, type Subject } from './check.ts';
 import { behind, END, placeOf, useOf, writerOf, writes } from './guest.ts';
 
@@ -19,8 +19,18 @@ export function eventOf({ facts }: Subject, signal: Signal): number {
   return Number(found[0]);
 }
 
+/** The first of these counters that can count the event. */
+export function counterFor(
+  { facts, kit }: Subject,
+  event: number,
+  among: readonly number[] = kit.use?.counters ?? [],
+  cpu: string = facts.cpu,
+): number | undefined {
+  return among.find((counter) => kit.use?.can?.(counter, event, cpu) ?? true);
+}
+
 /** Guest writes that set counters, without enabling them. */
-export function set(use: PmuUse, counters: readonly Counting[]): Writes {
+export function set(use: PmuUse, counters: readonly Counting[]): GuestWrites {
   return counters.flatMap(({ counter, event, from = 0n, except }) => [
     ...(event === undefined && except === undefined ? [] : use.select(counter, event ?? 0, except)),
     [use.value(counter), from] as const,
@@ -46,13 +56,13 @@ export interface WindowParts {
   /** Before anything else. */
   readonly before?: readonly Step[];
   /** Guest writes before the counters are set. */
-  readonly first?: Writes;
+  readonly first?: GuestWrites;
   /** Guest steps between enabling the counters and starting them. */
   readonly ready?: readonly Step[];
   /** Default: `PmuUse.start`. */
-  readonly start?: Writes;
+  readonly start?: GuestWrites;
   /** Default: `PmuUse.stop`. */
-  readonly stop?: Writes;
+  readonly stop?: GuestWrites;
   /** Behind the window; then the domain ends. */
   readonly after?: readonly Step[];
 }

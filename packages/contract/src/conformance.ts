@@ -5,7 +5,7 @@
 import type { Address } from './address.ts';
 import type { None } from './none.ts';
 import type { Signal } from './pmu.ts';
-import type { PolicyName, Writes } from './policy.ts';
+import type { PolicyName } from './policy.ts';
 import type { Programs } from './program.ts';
 import type { PmuRole } from './register.ts';
 
@@ -17,8 +17,11 @@ export type Step =
   | { readonly do: 'read'; readonly from: Address }
   /** Copies `CodeWriter.value` to `CodeWriter.slots[slot]`: one instruction. */
   | { readonly do: 'keep'; readonly slot: number }
-  /** Loads a value and writes it to a register by its address. The write is the last instruction. */
-  | { readonly do: 'write'; readonly to: Address; readonly value: bigint }
+  /**
+   * Loads a value and writes it to a register by its address. The write is the last instruction. With `bits` the register is read first, and its other
+   * bits stay as they are; that needs to be done only for the registers that `PmuUse` writes so.
+   */
+  | { readonly do: 'write'; readonly to: Address; readonly value: bigint; readonly bits?: bigint }
   /** Goes on at a lower level. */
   | { readonly do: 'level'; readonly level: string }
   /**
@@ -66,44 +69,57 @@ export interface CodeWriter<Register extends string = string> {
   write(steps: readonly Step[]): Code;
 }
 
-/** How guest code uses the PMU. Writes are guest writes, in order; each list changes what it says and nothing else. */
+/** Guest writes, in order. With `bits` these bits of the register are written, and the others stay. */
+export type GuestWrites<Register extends string = string> = readonly (readonly [
+  register: Register,
+  value: bigint,
+  bits?: bigint,
+])[];
+
+/** How guest code uses the PMU. Each list of writes changes what it says and nothing else. */
 export interface PmuUse<Register extends string = string, Level extends string = string> {
-  /** Positions in `Pmu.counters` of those that can count any event, in order; the first two are neighbours where there are carries. */
+  /** Positions in `Pmu.counters` of those that can count any event (or such as `can` says), in order; the first two are neighbours where there are carries. */
   readonly counters: readonly number[];
+  /** Can this counter count that event on that CPU model? Default: each one any. */
+  readonly can?: (counter: number, event: number, cpu: string) => boolean;
   /** Those whose event is fixed, and its number. */
   readonly fixed: Readonly<Record<number, number>>;
   /** Nothing runs, nothing has overflowed, nothing interrupts, nothing is filtered. */
-  readonly quiet: Writes<Register>;
+  readonly quiet: GuestWrites<Register>;
   /** Counter n counts this event (not for fixed ones), except at these levels. */
-  select(counter: number, event: number, except?: readonly Level[]): Writes<Register>;
+  select(counter: number, event: number, except?: readonly Level[]): GuestWrites<Register>;
   /** Level that is counted only on request, and the request: the hypervisor's. */
-  include(counter: number, event: number): Writes<Register>;
+  include(counter: number, event: number): GuestWrites<Register>;
   /** The register that a guest reads and writes the count by. */
   value(counter: number): Register;
   /** Enables counters; they run once `start` has been written. */
-  enable(counters: readonly number[]): Writes<Register>;
-  disable(counters: readonly number[]): Writes<Register>;
-  readonly start: Writes<Register>;
-  readonly stop: Writes<Register>;
-  interrupt(counters: readonly number[]): Writes<Register>;
+  enable(counters: readonly number[]): GuestWrites<Register>;
+  disable(counters: readonly number[]): GuestWrites<Register>;
+  readonly start: GuestWrites<Register>;
+  readonly stop: GuestWrites<Register>;
+  interrupt(counters: readonly number[]): GuestWrites<Register>;
   /** The interrupt is an edge, at the overflow: turning it on later brings none, and no status holds it. */
   readonly edge?: true;
   /** The register that tells of overflows, and a counter's bit in it. */
   readonly status: Register;
   bit(counter: number): bigint;
   /** Forgets overflows. */
-  clear(counters: readonly number[]): Writes<Register>;
+  clear(counters: readonly number[]): GuestWrites<Register>;
   /** Software increments, and the event that counts them. */
-  readonly increment?: { readonly event: number; by(counters: readonly number[]): Writes<Register> };
+  readonly increment?: { readonly event: number; by(counters: readonly number[]): GuestWrites<Register> };
   /** The event that counts the carries of the neighbour below. */
   readonly carry?: number;
   /** What makes a counter, started by this, count every n-th event alone. */
-  readonly divides?: readonly { readonly counter: number; readonly start: Writes<Register>; readonly by: number }[];
+  readonly divides?: readonly {
+    readonly counter: number;
+    readonly start: GuestWrites<Register>;
+    readonly by: number;
+  }[];
   /** Where counters overflow, by CPU model and by what starts them. */
   readonly overflows: readonly {
     readonly cpu: string;
     /** Instead of `start`. */
-    readonly start?: Writes<Register>;
+    readonly start?: GuestWrites<Register>;
     /** Of the carry that is an overflow. */
     readonly bits: number;
     /** For these counters alone. Default: all that can count any event. */
@@ -222,4 +238,6 @@ export interface Conformance<Register extends string = string, Level extends str
   readonly manual?: Manual;
   /** Without a manual: what the tables alone cannot tell, such as which events the default model has; said here, it replaces what they say. */
   readonly facts?: Pick<Partial<Manual>, 'cpu' | 'events' | 'registers'>;
+  /** What becomes of a kernel's access to a register that the CPU lacks: it is undefined (default), or it does nothing and retires. */
+  readonly missing?: 'undefined' | 'ignored';
 }

@@ -8,6 +8,7 @@ export type {
   CodeWriter,
   Conformance,
   Control,
+  GuestWrites,
   Manual,
   Model,
   PmuUse,

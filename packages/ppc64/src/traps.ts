@@ -5,7 +5,9 @@ import type { Cause, Outcome, Trap, TrapGroup, Vcpu, View } from '@countervisor/
 import { ILLEGAL } from './isa/row.ts';
 import { FACILITY } from './registers/control.ts';
 import { isModern, MMCR0, pmcc } from './registers/mmcr.ts';
+import { pmu } from './registers/pmu.ts';
 import type { Level } from './registers/row.ts';
+import { samplingRegisters } from './registers/sampling.ts';
 
 type Group = TrapGroup<string, Level, string>;
 
@@ -63,12 +65,27 @@ export const trapGroups: Readonly<Record<string, Group>> = {
 /** FSCR[IC] of the performance monitor. */
 const PERFORMANCE_MONITOR = 3n;
 
+/** HFSCR stopped the access first; what MMCR0 would have said to problem state, the hypervisor says in its place. */
+function keptFromProblem(vcpu: Vcpu, trap: Trap): Outcome | undefined {
+  const { access } = trap;
+  if (vcpu.level !== 0 || access === undefined) return undefined;
+  const row = pmu[access.register] ?? samplingRegisters[access.register];
+  for (const name of row?.traps ?? []) {
+    const group = trapGroups[name];
+    if (typeof group?.when !== 'function' || (group.on === 'write' && access.write === undefined)) continue;
+    if (!group.when(vcpu, access)) continue;
+    const handler = causes[group.cause]?.handler;
+    if (typeof handler === 'function') return handler(vcpu, { ...trap, group: name });
+  }
+  return undefined;
+}
+
 /**
  * What a hypervisor without a personality does with a trapped access: the guest's own registers hold the answer; without a PMU the instruction is
  * illegal, as under KVM.
  */
-export function performanceMonitor(vcpu: Vcpu): Outcome {
-  if (vcpu.policy !== 'off') return { then: 'complete' };
+export function performanceMonitor(vcpu: Vcpu, trap: Trap): Outcome {
+  if (vcpu.policy !== 'off') return keptFromProblem(vcpu, trap) ?? { then: 'complete' };
   return {
     then: 'inject',
     exception: { kind: 'program', syndrome: BigInt(ILLEGAL) },

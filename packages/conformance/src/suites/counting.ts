@@ -1,8 +1,8 @@
 /** Counting: every signal of every program counted by every event, each counter by itself, and the published counting rules by their number. */
-import type { PolicyName, Program, ProgramName, Signal } from '@countervisor/contract';
+import type { PmuUse, PolicyName, Program, ProgramName, Signal } from '@countervisor/contract';
 import { Absent, type Check, type Lab, type Subject, same } from '../check.ts';
 import { NO_CODE, NO_USE, nop, useOf, counting as withPmu, writes } from '../guest.ts';
-import { window } from '../window.ts';
+import { counterFor, window } from '../window.ts';
 import { rules } from './rules.ts';
 
 /** Programs that set counters themselves: what others count from outside would be disturbed. */
@@ -33,6 +33,33 @@ async function emitted(lab: Lab): Promise<Record<string, number>> {
   return sums;
 }
 
+interface Assigned {
+  readonly event: number;
+  readonly counter: number;
+  readonly signals: readonly Signal[];
+}
+
+/** Every event on a counter that can count it, as many at once as there are counters. Those of a fixed counter alone are looked at with it. */
+function batches(
+  subject: Subject,
+  use: PmuUse,
+  events: readonly (readonly [number, readonly Signal[]])[],
+): Assigned[][] {
+  const all: Assigned[][] = [];
+  for (const [event, signals] of events) {
+    if (counterFor(subject, event) === undefined) continue;
+    const free = (batch: readonly Assigned[]): number[] =>
+      use.counters.filter((counter) => !batch.some((one) => one.counter === counter));
+    let batch = all.find((one) => counterFor(subject, event, free(one)) !== undefined);
+    if (batch === undefined) {
+      batch = [];
+      all.push(batch);
+    }
+    batch.push({ event, signals, counter: counterFor(subject, event, free(batch)) as number });
+  }
+  return all;
+}
+
 /** Counters are set to events by guest code first; then the program runs in its place. */
 function passive(subject: Subject, policy: PolicyName, name: ProgramName, program: Program): Check {
   const { facts } = subject;
@@ -42,11 +69,11 @@ function passive(subject: Subject, policy: PolicyName, name: ProgramName, progra
     needs: ['policies'],
     async run(lab: Lab): Promise<void> {
       const use = useOf(subject);
-      const events = Object.entries(facts.events).map(([id, signals]) => [Number(id), signals] as const);
-      const at = use.counters.length;
-      for (let from = 0; from < events.length; from += at) {
-        const some = events.slice(from, from + at);
-        const counters = some.map(([event], n) => ({ counter: use.counters[n] as number, event }));
+      const events = Object.entries(facts.events)
+        .map(([id, signals]) => [Number(id), signals] as const)
+        .filter(([, signals]) => !signals.includes('increment') && !signals.includes('carry'));
+      for (const [from, some] of batches(subject, use, events).entries()) {
+        const counters = some.map(({ event, counter }) => ({ counter, event }));
         const { code, started } = window(subject, { counters, body: [nop()] });
         const session = await lab.start({ guests: [{ code: code.bytes, policy }] });
         await session.run(started);
@@ -54,8 +81,7 @@ function passive(subject: Subject, policy: PolicyName, name: ProgramName, progra
         await session.place(program.code);
         await session.run(started + program.counts.instruction + PLENTY);
         await expectItsEnd(lab, program, name, started);
-        for (const [n, [event, signals]] of some.entries()) {
-          const counter = use.counters[n] as number;
+        for (const { event, counter, signals } of some) {
           const what = `event 0x${event.toString(16)} (${signals.join(' and ')}) in ${name}, by counter ${counter}`;
           same(what, await session.get(use.value(counter)), BigInt(amount(program.counts, signals)));
         }

@@ -15,7 +15,7 @@ import {
   writes,
 } from '../guest.ts';
 import type { Session, Setup } from '../target.ts';
-import { eventOf, short, type Window, type WindowParts, window } from '../window.ts';
+import { counterFor, eventOf, short, type Window, type WindowParts, window } from '../window.ts';
 
 type Way = PmuUse['overflows'][number];
 
@@ -191,12 +191,15 @@ const ROWS: readonly Row[] = [
   {
     name: 'of every rare event, in one go: at the instruction that emits it',
     needs: ['events', 'signals'],
-    async run({ subject, use, way: { bits }, first: [a], start }) {
-      const counters = (event: number) => [{ counter: a, event, from: short(bits, 1) }];
+    async run({ subject, use, way: { bits, cpu }, start }) {
       let looked = 0;
       for (const [signal, program] of emitters(subject)) {
+        const event = eventOf(subject, signal);
+        const counter = counterFor(subject, event, use.counters, cpu);
+        if (counter === undefined) continue;
+        const counters = [{ counter, event, from: short(bits, 1) }];
         const until = program.counts.instruction;
-        const [w, slow] = await start({ counters: counters(eventOf(subject, signal)), body: [nop()] });
+        const [w, slow] = await start({ counters, body: [nop()] });
         await slow.run(w.started);
         await slow.signals();
         await slow.place(program.code);
@@ -204,14 +207,14 @@ const ROWS: readonly Row[] = [
           (await slow.signals()).reduce((sum, level) => sum + level[signal], 0);
         let at = w.started;
         while ((await emitted()) === 0 && at < w.started + until) await slow.run(++at);
-        const [, whole] = await start({ counters: counters(eventOf(subject, signal)), body: [nop()] });
+        const [, whole] = await start({ counters, body: [nop()] });
         await whole.run(w.started);
         await whole.place(program.code);
         await whole.watch();
         await whole.run(w.started + until);
         const told = (await whole.moments()).filter((m) => m.kind === 'overflow');
         same(`instructions behind the first ${signal}`, told[0]?.at, at);
-        same('whose overflow it is', told[0]?.counter, subject.arch.pmu.counters[a]?.value);
+        same('whose overflow it is', told[0]?.counter, use.value(counter));
         looked++;
       }
       if (looked === 0) throw new Absent('no program emits a rare signal that an event counts alone');
@@ -301,7 +304,8 @@ function own(subject: Subject, policy: PolicyName, way: Way, counter: number, ev
       await session.run(w.started + 3);
       same('status behind', hex((await session.get(use.status)) & every(use)), hex(use.bit(counter)));
       // A wrap of the lower half is none.
-      const half = 1n << BigInt(way.bits / 2);
+      const lowest = way.bits >> 1;
+      const half = 1n << BigInt(lowest);
       const lower = window(subject, {
         counters: [{ counter, from: half - 3n, ...(event !== undefined && { event }) }],
         body: [nop(8)],
@@ -309,9 +313,9 @@ function own(subject: Subject, policy: PolicyName, way: Way, counter: number, ev
       });
       const other = await lab.start({ guests: [{ code: lower.code.bytes, policy }], cpu: way.cpu });
       await other.run(lower.started + 5);
-      const what = `status behind a wrap at ${way.bits / 2} bits`;
+      const what = `status behind a wrap at ${lowest} bits`;
       same(what, hex((await other.get(use.status)) & every(use)), hex(0n));
-      same(`count behind a wrap at ${way.bits / 2} bits`, await other.get(use.value(counter)), half + 2n);
+      same(`count behind a wrap at ${lowest} bits`, await other.get(use.value(counter)), half + 2n);
     },
   };
 }

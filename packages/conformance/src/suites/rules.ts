@@ -19,7 +19,7 @@ import {
   writes,
 } from '../guest.ts';
 import type { Session, Setup } from '../target.ts';
-import { type Counting, eventOf, short, type Window, type WindowParts, window } from '../window.ts';
+import { type Counting, counterFor, eventOf, short, type Window, type WindowParts, window } from '../window.ts';
 import { NO_CARRY, NO_INCREMENT } from './overflow.ts';
 
 interface Rule {
@@ -373,7 +373,7 @@ const RULES: readonly Rule[] = [
   {
     name: 'rule 9: every event of instructions, cycles and stalls, however it mixes them',
     needs: ['costs'],
-    async run({ subject, c: [a], start, counted }) {
+    async run({ subject, start, counted }) {
       const costs = Object.fromEntries(
         Object.keys(subject.arch.isa.costs).map((name) => [name, { backend: 5, frontend: 3 }]),
       );
@@ -385,10 +385,12 @@ const RULES: readonly Rule[] = [
       };
       for (const [id, signals] of Object.entries(subject.facts.events)) {
         if (!signals.every((signal) => signal in each)) continue;
-        const [w, session] = await start({ counters: [{ counter: a, event: Number(id) }], body: [nop(7)] }, { costs });
+        const counter = counterFor(subject, Number(id));
+        if (counter === undefined) continue;
+        const [w, session] = await start({ counters: [{ counter, event: Number(id) }], body: [nop(7)] }, { costs });
         await session.run(w.stopped);
         const amount = signals.reduce((sum, signal) => sum + (each[signal] ?? 0), 0);
-        await counted(session, `event 0x${Number(id).toString(16)}`, a, amount * (w.stopped - w.started));
+        await counted(session, `event 0x${Number(id).toString(16)}`, counter, amount * (w.stopped - w.started));
       }
     },
   },

@@ -10,6 +10,7 @@ import type { Processor } from '../platform/processor.ts';
 import { MONITOR } from '../registers/kept.ts';
 import { isModern, MMCR0 } from '../registers/mmcr.ts';
 import { BHRB_ENTRIES } from '../registers/sampling.ts';
+import { performanceMonitor } from '../traps.ts';
 
 /** HFSCR[PM] and HFSCR[BHRB]: the model opens them together. */
 const PM = 0x18n;
@@ -53,8 +54,8 @@ function contextSwitchTo(vcpu: Vcpu): void {
 }
 
 /** Hypervisor facility unavailable, cause 3: opened for a guest that may have it, and the instruction is run again. */
-const demanded: TrapHandler = (vcpu): Outcome => {
-  if (vcpu.policy === 'emulated') return { then: 'complete' };
+const demanded: TrapHandler = (vcpu, trap): Outcome => {
+  if (vcpu.policy === 'emulated') return performanceMonitor(vcpu, trap);
   if (vcpu.policy === 'off') {
     return {
       then: 'inject',
