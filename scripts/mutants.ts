@@ -8,12 +8,14 @@
  *   --named REGEXP  those alone whose name it matches
  *   --aimed         quick: every mutant meets only the checks that aim at it, so that more survive than would
  *   --all           explained mutants meet the whole suite as well, not only the checks that aim at them
+ *   --blind         instead of all others, those of somebody who had not read the suite (`mutants/blind.ts`), for arm64
  *   --verbose       every mutant as it is done, with who caught it
  *   --checks        the other way round: which checks does no mutant of any kind make fail?
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort } from 'node:worker_threads';
+import { BLIND } from './mutants/blind.ts';
 import { CORE } from './mutants/core.ts';
 import { EXPLAINED, type Explained } from './mutants/explained.ts';
 import { passing } from './mutants/judge.ts';
@@ -43,6 +45,7 @@ const { values } = parseArgs({
     verbose: { type: 'boolean', default: false },
     all: { type: 'boolean', default: false },
     aimed: { type: 'boolean', default: false },
+    blind: { type: 'boolean', default: false },
   },
 });
 
@@ -51,7 +54,7 @@ const bench = new Bench(process.cwd());
 const here = new URL(import.meta.url);
 
 const explained = (what: string): Explained | undefined =>
-  EXPLAINED.find((one) => one.what.test(what) && (one.arch ?? arch) === arch);
+  values.blind ? undefined : EXPLAINED.find((one) => one.what.test(what) && (one.arch ?? arch) === arch);
 
 interface Mutant {
   readonly kind: string;
@@ -61,6 +64,14 @@ interface Mutant {
 }
 
 async function mutants(): Promise<Mutant[]> {
+  if (values.blind) {
+    return BLIND.map(({ package: of = 'core', file, what, first }, n) => ({
+      kind: `blind, ${of}`,
+      what: `packages/${of}/src/${file}: ${what}`,
+      first,
+      task: { arch, mutant: { blind: n } },
+    }));
+  }
   const core = CORE.map(({ file, what, first }, n) => ({
     kind: 'core',
     what: `${file}: ${what}`,
@@ -92,12 +103,13 @@ function table(rows: readonly (readonly [string, string | number])[]): void {
 async function caughtBy(): Promise<void> {
   const all = await mutants();
   const tables = all.filter(({ kind }) => kind !== 'core');
-  const chosen = [
-    ...all.filter(({ kind }) => kind === 'core'),
-    ...sample(tables, Number(values.count), Number(values.seed)),
-  ];
+  const chosen = values.blind
+    ? all
+    : [...all.filter(({ kind }) => kind === 'core'), ...sample(tables, Number(values.count), Number(values.seed))];
   console.log(
-    `${arch}: ${chosen.length} single mutants, ${CORE.length} of core at most and the rest of ${tables.length} of the tables, seed ${values.seed}`,
+    values.blind
+      ? `${arch}: ${chosen.length} mutants by somebody who had not read the suite`
+      : `${arch}: ${chosen.length} single mutants, ${CORE.length} of core at most and the rest of ${tables.length} of the tables, seed ${values.seed}`,
   );
   const answers: (Answer | undefined)[] = [];
   const began = performance.now();

@@ -6,6 +6,8 @@ import type { Arch, Conformance } from '@countervisor/contract';
 import { build } from 'esbuild';
 
 export interface CoreMutant {
+  /** Another package than core. */
+  readonly package?: string;
   /** Under packages/core/src. */
   readonly file: string;
   /** Stands there once. */
@@ -33,11 +35,14 @@ export interface Kit {
 }
 
 /** The file with the mutant's line. @throws Error when the line does not stand there exactly once */
-export function changed(root: string, { file, find, replace }: CoreMutant): { path: string; text: string } {
-  const path = join(root, 'packages/core/src', file);
+export function changed(
+  root: string,
+  { package: of = 'core', file, find, replace }: CoreMutant,
+): { path: string; text: string } {
+  const path = join(root, 'packages', of, 'src', file);
   const source = readFileSync(path, 'utf8');
   const times = source.split(find).length - 1;
-  if (times !== 1) throw new Error(`packages/core/src/${file}: this stands there ${times} times, not once: ${find}`);
+  if (times !== 1) throw new Error(`packages/${of}/src/${file}: this stands there ${times} times, not once: ${find}`);
   return { path, text: source.replace(find, () => replace) };
 }
 

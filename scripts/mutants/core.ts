@@ -55,8 +55,8 @@ export const CORE: readonly CoreMutant[] = [
     'rule 7',
   ),
   bank(
-    '?? 0) + amount);\n  }\n\n  /** The event',
-    '?? 0) + amount + 1);\n  }\n\n  /** The event',
+    'this.#added.set(counter, (this.#added.get(counter) ?? 0) + amount);',
+    'this.#added.set(counter, (this.#added.get(counter) ?? 0) + amount + 1);',
     'rule 7: an increment is two',
     'rule 7',
   ),
@@ -75,9 +75,9 @@ export const CORE: readonly CoreMutant[] = [
     'Math.max(1, Math.ceil(least /',
     'Math.max(1, 1 + Math.ceil(least /',
     'rule 6: looked at one instruction late',
-    'at n events',
+    'overflow-at-n',
   ),
-  bank('else critical |= rare;', '', 'rule 6: rare events are not watched', 'rare event'),
+  bank('          critical |= rare;\n', '', 'rule 6: rare events are not watched', 'rare event'),
   bank('(amounts.get(index) ?? 0) + 1);', '1);', 'a signal named twice counts once', 'counting'),
   bank('a.width <= 32 ? 0 :', 'a.width <= 32 ? carried :', '32-bit counts have an upper half', 'overflow'),
   bank(

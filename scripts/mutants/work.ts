@@ -1,4 +1,5 @@
 /** One piece of work, as plain data, so that it can be done in another thread: a mutant is made anew from its name. */
+import { BLIND } from './blind.ts';
 import { type Kit, kitOf, type Tested } from './build.ts';
 import { CORE } from './core.ts';
 import { caught, failing } from './judge.ts';
@@ -9,8 +10,8 @@ const SMALL = 'template';
 
 export interface Task {
   readonly arch: string;
-  /** Position in `CORE`, or in `tableMutants`. */
-  readonly mutant: { readonly core: number } | { readonly table: number };
+  /** Position in `CORE`, in `tableMutants`, or in `BLIND`. */
+  readonly mutant: { readonly core: number } | { readonly table: number } | { readonly blind: number };
   /** Only the checks that aim at it. */
   readonly aimed?: boolean;
   /** Asked which of these checks fail, instead of who is first. */
@@ -58,6 +59,11 @@ export class Bench {
       const kit = await this.plain(arch);
       const one = (await this.tables(arch))[mutant.table] as TableMutant;
       return answer(kit, [[arch, { ...(await this.tested(arch)), arch: one.make() }]], one.first, aimed, checks, alive);
+    }
+    if ('blind' in mutant) {
+      const one = BLIND[mutant.blind] as (typeof BLIND)[number];
+      const kit = await kitOf(this.#root, [arch], one);
+      return answer(kit, [...kit.architectures], one.first, aimed, checks, alive);
     }
     const one = CORE[mutant.core] as (typeof CORE)[number];
     const names = checks === undefined ? [...new Set([SMALL, arch])] : [arch];

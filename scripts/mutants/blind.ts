@@ -1,0 +1,158 @@
+/**
+ * Slips of an engineer, written by hand by somebody who had not read the suite: each changes what a guest or a hypervisor can observe, by the manual or by a
+ * counting rule of ARCHITECTURE.md, which its `what` names. Run by `npm run mutants -- --blind`, against the architecture's own suite alone. `first` is a guess that
+ * only saves time.
+ */
+import type { CoreMutant } from './build.ts';
+
+/** `file` is under src of the package that is said; core, when none is. */
+export const BLIND: readonly CoreMutant[] = [
+  {
+    file: 'pmu/bank.ts',
+    find: 'this.remainders[index] = all % a.divisor;',
+    replace: 'this.remainders[index] = 0;',
+    what: 'cycles short of a divided count are forgotten whenever counts are brought up to date (rules 4 and 9; PMCR_EL0.D, D24.5.8)',
+    first: ['counting'],
+  },
+  {
+    file: 'pmu/bank.ts',
+    find: 'if (a.overflowWidth === 32) {\n        carried ??=',
+    replace: 'if (a.overflowWidth >= 32) {\n        carried ??=',
+    what: 'a carry reaches its neighbour when the counter overflows at 64 bits, too (rule 7; CHAIN, D14.3.1)',
+    first: ['counting'],
+  },
+  {
+    file: 'pmu/bank.ts',
+    find: 'if (boundary) {\n      if (this.#written.size',
+    replace: '{\n      if (this.#written.size',
+    what: 'which counters an instruction wrote is forgotten before its boundary: of several written at once only the last wins over its own increment (rule 3; PMCR_EL0.P)',
+    first: ['counting'],
+  },
+  {
+    file: 'pmu/bank.ts',
+    find: 'left * a.divisor - (a.divisor > 1 ? (this.remainders[a.counter.index] as number) : 0);',
+    replace: 'left * a.divisor;',
+    what: 'cycles that a divided counter has already seen are left out of its distance to overflow, so that status and interrupt come late (rule 6)',
+    first: ['overflow'],
+  },
+  {
+    file: 'machine.ts',
+    find: 'pcpu.bank.charge(view, this.arch.hypervisorLevel, v.domain',
+    replace: 'pcpu.bank.charge(view, v.level, v.domain',
+    what: "the hypervisor's work is counted at the level of the guest (rules 1 and 8)",
+    first: ['counting'],
+  },
+  {
+    file: 'access/perform.ts',
+    find: '  if (target !== register && row.implemented !== undefined) value &= row.implemented(handle);\n',
+    replace: '',
+    what: 'a window shows the bits of counters that the present level has not (D24.5.5: RAZ beyond HPMN)',
+    first: ['access'],
+  },
+  {
+    file: 'policy/table.ts',
+    find: "onSwitch: 'leave',",
+    replace: "onSwitch: 'carry',",
+    what: 'passthrough saves and restores: a guest finds its own counts instead of what the one before left (ARCHITECTURE.md, road two)',
+    first: ['policy'],
+  },
+  {
+    file: 'switch/switch.ts',
+    find: 'remainders[i] = v.remainders?.[i] ?? 0;',
+    replace: 'remainders[i] = 0;',
+    what: "a vCPU's clock divider begins at nothing each time it comes back (rules 9 and 11: independence of slices)",
+    first: ['switching'],
+  },
+  {
+    file: 'switch/switch.ts',
+    find: 'bits === register.mask ? value : (physical.raw(register) & ~bits) | value',
+    replace: 'value',
+    what: "what the guest does not own of a shared register is zeroed by its switches: the host's counters stop (MDCR_EL2.HPMN; road two, SwitchPlan.travels)",
+    first: ['mediated'],
+  },
+  {
+    file: 'trap/dispatch.ts',
+    find: "    machine.charge(v, 'trap');\n  }",
+    replace: "  }\n  machine.charge(v, 'trap');",
+    what: "a trap to the guest's own kernel costs the hypervisor's work (rule 8)",
+    first: ['counting'],
+  },
+  {
+    file: 'hypercall/hypercall.ts',
+    find: 'convention.arguments.map(',
+    replace: '[convention.number, ...convention.arguments].map(',
+    what: "a service finds the function's number as its first argument (SMCCC, DEN 0028 2.6)",
+    first: ['hypercall'],
+  },
+  {
+    file: 'snapshot/state.ts',
+    find: 'v.remainders = carried.length > 0 ? [...carried] : undefined;',
+    replace: 'v.remainders = undefined;',
+    what: 'the clock divider of a vCPU that waits for its turn is not restored (State: everything a guest can observe)',
+    first: ['snapshot'],
+  },
+  {
+    package: 'arm64',
+    file: 'counters.ts',
+    find: 'if (level === 1) return bit(31) !== bit(29);',
+    replace: 'if (level === 1) return bit(31);',
+    what: 'NSK has no part in whether EL1 is counted (PMEVTYPER<n>_EL0.NSK, D24.5.12)',
+    first: ['counting'],
+  },
+  {
+    package: 'arm64',
+    file: 'counters.ts',
+    find: "(view.get('PMCR') & (PMCR.D | PMCR.LC)) === PMCR.D ?",
+    replace: "(view.get('PMCR') & PMCR.D) !== 0n ?",
+    what: 'PMCR_EL0.D divides while LC is 1, too (PMCR_EL0.D, D24.5.8: ignored then)',
+    first: ['counting'],
+  },
+  {
+    package: 'arm64',
+    file: 'counters.ts',
+    find: 'return n >= firstRange(view);',
+    replace: 'return n > firstRange(view);',
+    what: "the counter with HPMN's own number is the guest's: PMCR_EL0.E enables it, not MDCR_EL2.HPME (D24.3.17)",
+    first: ['mediated'],
+  },
+  {
+    package: 'arm64',
+    file: 'overflow.ts',
+    find: '(e && (pending & ~second) !== 0n)',
+    replace: '((pending & ~second) !== 0n)',
+    what: 'the interrupt is asserted while PMCR_EL0.E is 0 (D13.3, PMUOverflowCondition)',
+    first: ['overflow'],
+  },
+  {
+    package: 'arm64',
+    file: 'registers/pmu.ts',
+    find: 'for (let n = 0; n < accessible(vcpu); n++) vcpu.set(',
+    replace: 'for (let n = 0; n < implemented(vcpu); n++) vcpu.set(',
+    what: "PMCR_EL0.P of a guest resets the hypervisor's counters as well (D24.5.8)",
+    first: ['mediated'],
+  },
+  {
+    package: 'arm64',
+    file: 'traps.ts',
+    find: 'PMUSERENR_CR: [EN | CR, EN],',
+    replace: 'PMUSERENR_CR: [EN | CR, EN | CR],',
+    what: 'EL0 may write PMCCNTR_EL0 with PMUSERENR_EL0.CR alone (D24.5.26: CR is about reads)',
+    first: ['access'],
+  },
+  {
+    package: 'arm64',
+    file: 'policy.ts',
+    find: "if (view.cpu.features.has('pmuv3p1')) value |= MDCR.HPMD;",
+    replace: "if (view.cpu.features.has('pmuv3p5')) value |= MDCR.HPMD;",
+    what: "MDCR_EL2.HPMD is set from PMUv3p5 on only: before, a guest with NSH counts its hypervisor's work (D24.3.17; rule 8)",
+    first: ['policy'],
+  },
+  {
+    package: 'arm64',
+    file: 'switching.ts',
+    find: '(1n << BigInt(CYCLE)) | ((1n << BigInt(own)) - 1n);',
+    replace: '(1n << BigInt(own)) - 1n;',
+    what: "under mediated the cycle counter's enable, interrupt enable and status do not travel with the guest (PMCNTENSET_EL0.C, D24.5.6)",
+    first: ['switching'],
+  },
+];
