@@ -28,6 +28,8 @@ export interface Toolstack {
   readonly half: ToolstackHalf;
   readonly host: DomctlHost;
   readonly cpu: CpuModel;
+  /** May a domain have a vPMU, as its creator sees it? */
+  readonly pmu: boolean;
 }
 
 export interface PlannedGuest {
@@ -52,14 +54,16 @@ export function toolstackOf(selected: Selected, host: Host): Toolstack {
   const cpu = cpuModel(arch, machine.cpu, machine.cpuSettings);
   const { gic, xen } = host.file;
   const facts = Object.fromEntries(Object.entries(xen ?? {}).filter(([, value]) => value !== undefined));
-  return { half, host: xenHost(half, half.host({ cpu, settings: gic === undefined ? {} : { gic } }), facts), cpu };
+  const made = xenHost(half, half.host({ cpu, settings: gic === undefined ? {} : { gic } }), facts);
+  const vmm = selected.personality.createdBy === 'vmm' ? half.hasPmu?.(cpu) : undefined;
+  return { half, host: made, cpu, pmu: vmm ?? made.vpmu_is_available };
 }
 
 /** libxl's way; or that of a VMM, where the vPMU is the one thing that creation can fail on (`undefined`: nobody asked more). */
 function create(xl: XlDomainConfig, selected: Selected, toolstack: Toolstack): Creation | undefined {
   const creation = createDomain(xl, toolstack.host, toolstack.half);
   if (selected.personality.createdBy !== 'vmm') return creation;
-  if (xl.vpmu && !toolstack.host.vpmu_is_available) {
+  if (xl.vpmu && !toolstack.pmu) {
     throw new InputError(
       'CV_NO_VPMU',
       `${selected.personality.name} cannot give '${xl.name}' a vPMU: the CPU ${toolstack.cpu.name} has no PMU.`,
@@ -109,7 +113,7 @@ export interface Checked {
 
 /** A guest alone has no configuration that could say so: its PMU is on where there is one, as it is under QEMU. */
 function withVpmu(source: GuestSource, xl: XlDomainConfig, toolstack: Toolstack): XlDomainConfig {
-  if (!source.bare || xl.places.has('vpmu') || !toolstack.host.vpmu_is_available) return xl;
+  if (!source.bare || xl.places.has('vpmu') || !toolstack.pmu) return xl;
   return { ...xl, vpmu: true, values: new Map([...xl.values, ['vpmu', true]]) };
 }
 

@@ -182,6 +182,8 @@ export interface ToolstackHalf<A = unknown, H = unknown> {
   readonly libxl: readonly LibxlCheck<H>[];
   /** Its part of the request. Total: it is also asked what a request that libxl refuses would have been. */
   prepare(facts: LibxlFacts<H>): A;
+  /** Has such a CPU a PMU, for a VMM that gives its guests one? Default: `vpmuAvailable`. */
+  hasPmu?(cpu: CpuModel): boolean;
   /** vpmu_is_available on such a host. */
   vpmuAvailable(host: H): boolean;
   physcaps(host: H): readonly Physcap[];

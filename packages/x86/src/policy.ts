@@ -28,4 +28,5 @@ export const plain: Personality = {
   settings: (_mode, vpmu) => ({ vpmu }),
   handlers: () => ({}),
   interrupt: (_mode, vpmu) => vpmu,
+  createdBy: 'vmm',
 };

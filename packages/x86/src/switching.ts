@@ -16,6 +16,7 @@ export const switching: SwitchPlan = {
   // GLOBAL_CTRL first, so that it comes back last: it starts every counter. AMD's first monitors have none; there the selectors start them.
   controls: [
     'IA32_PERF_GLOBAL_CTRL',
+    'PERF_CNTR_GLOBAL_CTL',
     'IA32_PEBS_ENABLE',
     'IA32_DEBUGCTL',
     'IA32_LBR_CTL',
@@ -24,6 +25,7 @@ export const switching: SwitchPlan = {
   ],
   freeze: [
     ['IA32_PERF_GLOBAL_CTRL', 0n],
+    ['PERF_CNTR_GLOBAL_CTL', 0n],
     ['IA32_PEBS_ENABLE', 0n],
     ['IA32_DEBUGCTL', 0n],
     ['IA32_LBR_CTL', 0n],
@@ -32,6 +34,7 @@ export const switching: SwitchPlan = {
   counters: [
     'PMI',
     'IA32_PERF_GLOBAL_STATUS',
+    'PERF_CNTR_GLOBAL_STATUS',
     ...numbered('IA32_PMC', MOST_GENERAL),
     ...numbered('IA32_FIXED_CTR', MOST_FIXED),
     'PEBS_ARMED',

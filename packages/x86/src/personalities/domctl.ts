@@ -242,6 +242,7 @@ export const X86_TOOLSTACK: ToolstackHalf<X86DomainConfig, X86Host> = {
     emulation_flags: type === 'pvh' ? EMU.PVH : type === 'hvm' ? EMU.HVM : EMU.PV,
     misc_flags: values.get('msr_relaxed') === true ? MSR_RELAXED : 0,
   }),
+  hasPmu: ({ features }) => features.has('perfmon'),
   vpmuAvailable: () => false,
   physcaps: (host) => [
     ...(host.hvm ? (['hvm'] as const) : []),

@@ -2,7 +2,7 @@
  * AMD's performance counters: four of the K7, six of family 15h and later whose first four are the same, and PerfMonV2's global registers.
  * AMD64 Architecture Programmer's Manual volume 2, 13.2; PerfMonV2: 13.2.4 and CPUID Fn8000_0022.
  *
- * They are windows onto the storage of Intel's: IA32_PMCn, IA32_PERFEVTSELn, and the global registers, which have the same bits here.
+ * They are windows onto the storage of Intel's: IA32_PMCn and IA32_PERFEVTSELn. The global registers are their own.
  */
 import type { Vcpu, View } from '@countervisor/contract';
 import { msr } from '../address.ts';
@@ -21,7 +21,7 @@ const ROOT = 2;
 export const amdSelector = (view: Pick<View, 'get'>, n: number): bigint => view.get(`IA32_PERFEVTSEL${n}`);
 
 export function amdCounting(view: View, n: number, selector: bigint, level: number): boolean {
-  if (perfmon(view).version >= 2 && ((view.get('IA32_PERF_GLOBAL_CTRL') >> BigInt(n)) & 1n) === 0n) return false;
+  if (perfmon(view).version >= 2 && ((view.get('PERF_CNTR_GLOBAL_CTL') >> BigInt(n)) & 1n) === 0n) return false;
   const only = selector & (GUEST_ONLY | HOST_ONLY);
   if (level === ROOT) {
     // Hypervisors that keep the counters for the guest set GuestOnly themselves (KVM, Xen); a guest that has them as they are may not have.
@@ -35,7 +35,7 @@ export function amdCounting(view: View, n: number, selector: bigint, level: numb
 /** The counter wrapped: its status (PerfMonV2), and its interrupt. */
 export function amdOverflow(vcpu: Vcpu, n: number): void {
   if (perfmon(vcpu).version >= 2) {
-    vcpu.set('IA32_PERF_GLOBAL_STATUS', vcpu.get('IA32_PERF_GLOBAL_STATUS') | (1n << BigInt(n)));
+    vcpu.set('PERF_CNTR_GLOBAL_STATUS', vcpu.get('PERF_CNTR_GLOBAL_STATUS') | (1n << BigInt(n)));
   }
   if ((amdSelector(vcpu, n) & SELECT.INT) !== 0n) vcpu.set('PMI', 1n);
 }
@@ -104,7 +104,6 @@ export const amd: Rows = {
     role: 'overflow',
     needs: 'perfmon_v2',
     fields: whole('Overflows, by counter.'),
-    view: () => 'IA32_PERF_GLOBAL_STATUS',
   },
   PERF_CNTR_GLOBAL_CTL: {
     ...supervisor,
@@ -112,7 +111,6 @@ export const amd: Rows = {
     role: 'global',
     needs: 'perfmon_v2',
     fields: whole('Enables, by counter.'),
-    view: () => 'IA32_PERF_GLOBAL_CTRL',
     accepts: (view, value) => value & bits(view),
     affects: ['pmu'],
   },
@@ -124,7 +122,7 @@ export const amd: Rows = {
     fields: whole('Writing a 1 clears the bit of the status. Reads as 0.'),
     derive: () => 0n,
     wrote: (vcpu, written) => {
-      vcpu.set('IA32_PERF_GLOBAL_STATUS', vcpu.get('IA32_PERF_GLOBAL_STATUS') & ~written);
+      vcpu.set('PERF_CNTR_GLOBAL_STATUS', vcpu.get('PERF_CNTR_GLOBAL_STATUS') & ~written);
     },
   },
   PERF_CNTR_GLOBAL_STATUS_SET: {
@@ -135,7 +133,7 @@ export const amd: Rows = {
     fields: whole('Writing a 1 sets the bit of the status. Reads as 0.'),
     derive: () => 0n,
     wrote: (vcpu, written) => {
-      vcpu.set('IA32_PERF_GLOBAL_STATUS', vcpu.get('IA32_PERF_GLOBAL_STATUS') | (written & bits(vcpu)));
+      vcpu.set('PERF_CNTR_GLOBAL_STATUS', vcpu.get('PERF_CNTR_GLOBAL_STATUS') | (written & bits(vcpu)));
     },
   },
 };
