@@ -20,6 +20,7 @@ describe.each(['', '-le'])('guests%s', (suffix) => {
     ['pmu-count', 'power10', 30],
     ['pmu-overflow', 'power9', 48],
     ['pmu-freeze', 'power9', 1],
+    ['ebb', 'power9', 12],
   ])('%s on a %s', async (name, cpu, checks) => {
     const said = await house.run('run', `guests/ppc64/images/${name}${suffix}.elf`, '--cpu', cpu);
     expect(said.out).toContain(`${name}: ${checks} checks, 0 failed`);

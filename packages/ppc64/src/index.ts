@@ -56,4 +56,4 @@ export const ppc64: Arch<string, Level> = defineArch<string, Level, string, stri
 });
 
 export * as asm from './asm.ts';
-export { conformance } from './conformance.ts';
+export { conformance, littleEndian } from './conformance.ts';
