@@ -255,8 +255,8 @@ export const CORE: readonly CoreMutant[] = [
     'switching',
   ),
   handle(
-    "|| register.home === 'pcpu') machine.sync(this.v);",
-    '&& false) machine.sync(this.v);',
+    "if (pmu || (register.affects & (PMU | AFFECTS.level)) !== 0 || register.home === 'pcpu') machine.sync(this.v);",
+    '',
     'rule 4: a change comes before what was counted',
     'rule 4',
     'rule 1',
