@@ -15,7 +15,7 @@ export const LAW = {
   arm64: { uses: ['contract'], tests: ['core'], architecture: true },
   x86: { uses: ['contract'], tests: ['core'], architecture: true },
   ppc64: { uses: ['contract'], tests: ['core'], architecture: true },
-  conformance: { uses: ['contract', 'core'], tests: ['template', 'arm64', 'ppc64'] },
+  conformance: { uses: ['contract', 'core'], tests: ['template', 'arm64', 'x86', 'ppc64'] },
   cli: {
     uses: ['contract', 'core', 'conformance'],
     tests: ['template', 'arm64', 'x86', 'ppc64'],

@@ -4,9 +4,9 @@
  */
 import type { Access, Cause, Exception, Outcome, Trap, TrapGroup, Vcpu, View } from '@countervisor/contract';
 import { isAmd } from './features.ts';
-import { intercepts } from './personalities/intercept.ts';
 import { cr4Bits } from './registers/control.ts';
 import { cpuid, hidden } from './registers/identity.ts';
+import { intercepts } from './registers/intercept.ts';
 import { MOST_GENERAL, perfmon } from './registers/perfmon.ts';
 import type { Level } from './registers/row.ts';
 

@@ -19,10 +19,10 @@ import type {
   Writes,
 } from '@countervisor/contract';
 import { controls } from '../policy.ts';
+import { isSubset } from '../registers/intercept.ts';
 import { isIntel, PERFMON, perfmon } from '../registers/perfmon.ts';
 import { DEFECTS } from '../sampling/hosts.ts';
 import { msrHandler, PROCBASED, refusedHere } from '../traps.ts';
-import { isSubset } from './intercept.ts';
 
 const PATCH = 'the list kvm, 2014: KVM: x86/pmu: PEBS virtualization';
 

@@ -14,9 +14,9 @@ import type {
   View,
 } from '@countervisor/contract';
 import { VPMU } from '../registers/hypervisor.ts';
+import { isLoaded } from '../registers/intercept.ts';
 import { counterBits, perfmon } from '../registers/perfmon.ts';
 import { msrHandler, noSuchCounter, refusedHere } from '../traps.ts';
-import { isLoaded } from './intercept.ts';
 
 /** What the boot option amounts to. */
 export interface BootOption {

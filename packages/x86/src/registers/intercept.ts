@@ -5,8 +5,8 @@
  * while none is, everything exits. KVM's mediated vPMU (arch/x86/kvm/vmx/pmu_intel.c): global registers exit when the guest has fewer counters than the CPU.
  */
 import type { Access, View } from '@countervisor/contract';
-import { VPMU } from '../registers/hypervisor.ts';
-import { PERFMON } from '../registers/perfmon.ts';
+import { VPMU } from './hypervisor.ts';
+import { PERFMON } from './perfmon.ts';
 
 const COUNTER = /^(IA32_(A_)?PMC|IA32_FIXED_CTR|PERF_CTR(_CORE)?)\d+$/;
 /** Read past the hypervisor while loaded. */
