@@ -133,19 +133,19 @@ const CONDITIONS = MMCR0.PMAE | MMCR0.PMC1CE | MMCR0.PMCjCE;
 
 /** Models of an event that not all of them have, as Linux lists them. */
 const ONLY: Readonly<Record<number, readonly string[]>> = {
-  [0x10068]: ['power8'],
-  [0x100ee]: ['power8'],
-  [0x100fc]: ['power9', 'power10'],
-  [0x4d05e]: ['power9', 'power10'],
-  [0x10012]: ['power9'],
-  [0x2f04a]: ['power10'],
-  [0x20016]: ['power10'],
-  [0x200f0]: ['power8', 'power9'],
-  [0x200f4]: ['power8', 'power9'],
-  [0x400fa]: ['power8', 'power9'],
+  65640: ['power8'],
+  65774: ['power8'],
+  65788: ['power9', 'power10'],
+  315486: ['power9', 'power10'],
+  65554: ['power9'],
+  192586: ['power10'],
+  131094: ['power10'],
+  131312: ['power8', 'power9'],
+  131316: ['power8', 'power9'],
+  262394: ['power8', 'power9'],
   // The 970's.
-  [0x97_0001]: [],
-  [0x97_0007]: [],
+  9895937: [],
+  9895943: [],
 };
 /** Events are PMC, unit and selector, as Linux writes them; without a PMC each of the four has it. */
 const counterOf = (event: number): number => (event >> 16) & 15;
