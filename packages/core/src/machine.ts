@@ -394,7 +394,8 @@ export class Machine {
       if (!policies.includes(policy)) throw fail('CV_POLICY_NOT_OFFERED', { who, policy, offered: [...policies] });
     }
     const why = this.personality.unable?.(policy, this.arch.cpu, this.options);
-    if (why !== undefined) throw fail('CV_UNABLE', { who: this.personality.name, policy, cpu: this.arch.cpu.name, why });
+    if (why !== undefined)
+      throw fail('CV_UNABLE', { who: this.personality.name, policy, cpu: this.arch.cpu.name, why });
     return policy;
   }
 }

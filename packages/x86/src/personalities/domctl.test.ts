@@ -63,7 +63,7 @@ const asked = (changes: Partial<DomctlRequest<X86DomainConfig>>, arch?: Partial<
   createdomain({ ...REQUEST, ...changes }, host(arch), checks);
 
 describe('x86’s checks of createdomain', () => {
-  it.each(CASES)('refuses %s: check %i', (_name, check, request, arch) => {
+  it.each(CASES)('refuses %s: check %i', (...[_name, check, request, arch]: Case) => {
     expect(asked(request, arch)).toMatchObject({ accepted: false, errno: 'EINVAL', where: 'arch', check });
   });
 
