@@ -63,7 +63,8 @@ const asked = (changes: Partial<DomctlRequest<X86DomainConfig>>, arch?: Partial<
   createdomain({ ...REQUEST, ...changes }, host(arch), checks);
 
 describe('x86’s checks of createdomain', () => {
-  it.each(CASES)('refuses %s: check %i', (...[_name, check, request, arch]: Case) => {
+  it.each(CASES.map((one) => ({ title: `${one[0]}: check ${one[1]}`, one })))('refuses $title', ({ one }) => {
+    const [, check, request, arch] = one;
     expect(asked(request, arch)).toMatchObject({ accepted: false, errno: 'EINVAL', where: 'arch', check });
   });
 
