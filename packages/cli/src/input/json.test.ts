@@ -19,6 +19,8 @@ describe('parseJson', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 5 }), fc.constantFrom(undefined, 1, '\t'), (value, indent) => {
         const text = JSON.stringify(value, undefined, indent);
+        // Refused by design: see below.
+        fc.pre(!text.includes('__proto__'));
         expect(parseJson(text, 'x.json').value).toEqual(JSON.parse(text));
       }),
     );

@@ -356,7 +356,7 @@ export const vector: readonly Row[] = [
   row('PUNPCKLQDQ', '66 0F 6C', 'Vx+ Wx', 'vector', unpack(false), sse2),
   row('PUNPCKHQDQ', '66 0F 6D', 'Vx+ Wx', 'vector', unpack(true), sse2),
   row('PSHUFD', '66 0F 70', 'Vx= Wx Ib', 'vector', shuffle, sse2),
-  row('PMOVMSKB', '66 0F D7', 'Gd= Ux', 'vector', signs, sse2),
+  row('PMOVMSKB', '66 0F D7', 'Gy= Ux', 'vector', signs, sse2),
   row('LDMXCSR', 'NP 0F AE /2', 'Md', 'vector', loadControl, sse),
   row('STMXCSR', 'NP 0F AE /3', 'Md=', 'vector', storeControl, sse),
   row('FXSAVE', 'NP 0F AE /0', 'M', 'vector', saveAll, { needs: 'fxsr', signals: ['store', 'access'] }),
