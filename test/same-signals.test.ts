@@ -24,6 +24,14 @@ const FIXED: Readonly<Partial<Record<ProgramName, Readonly<Partial<Record<Signal
   'forbidden-read': { exception: 1, 'exception-return': 1 },
 };
 
+/** What the way into a program and out of it emits, where a machine cannot do without: it is no part of what the description fixes. */
+const AROUND: Readonly<Record<string, Readonly<Partial<Record<Signal, number>>>>> = {
+  // Entered in protected mode, it goes on in long mode behind a far return.
+  x86: { branch: 1, load: 1 },
+  // Power-off is an RTAS call: its buffer has five words.
+  ppc64: { store: 5 },
+};
+
 async function emitted({ arch, kit }: Installed, name: ProgramName): Promise<Record<string, number>> {
   const program = kit.programs[name];
   const { cpu = arch.defaultCpu, settings, domain } = kit.manual ?? {};
@@ -48,7 +56,9 @@ async function emitted({ arch, kit }: Installed, name: ProgramName): Promise<Rec
 describe.each(Object.entries(FIXED) as [ProgramName, Record<string, number>][])('%s', (name, fixed) => {
   it.each(ALL)('emits on $name what its description fixes', async (one) => {
     const all = await emitted(one, name);
-    expect(Object.fromEntries(Object.keys(fixed).map((signal) => [signal, all[signal]]))).toEqual(fixed);
+    const around: Readonly<Record<string, number>> = AROUND[one.name] ?? {};
+    const own = Object.keys(fixed).map((signal) => [signal, (all[signal] ?? 0) - (around[signal] ?? 0)]);
+    expect(Object.fromEntries(own)).toEqual(fixed);
     // And an instruction at least for every one of them.
     expect(all.instruction).toBeGreaterThan(Math.max(...Object.values(fixed)));
   });

@@ -205,7 +205,12 @@ export const CORE: readonly CoreMutant[] = [
     'windows onto nothing read as 0',
     'registers',
   ),
-  perform('if (target.row.derive === undefined) handle.put(target, stored);', '', 'writes are lost', 'each bit'),
+  perform(
+    'if (target.row.derive === undefined || target.row.parts !== undefined) handle.put(target, stored);',
+    '',
+    'writes are lost',
+    'each bit',
+  ),
   perform('row.wrote?.(handle, value, before);', '', 'effects of writes are lost', 'counting'),
   perform(
     'stored = (legal & implemented) | (handle.raw(target) & ~implemented);',

@@ -83,7 +83,9 @@ function outcome(end: End, passed: readonly Passed[], pc: bigint): Pick<SystemRe
   if (end.kind !== 'raise') throw new Error(`A system row ended in a ${end.kind}.`);
   const ec = EC[end.exception] as number;
   const to = end.exception === 'brk' ? 'el2' : 'el1';
-  return { end: to, pc: end.retires ? pc + 4n : pc, ec, iss: Number(end.syndrome) };
+  // A lift that says none leaves it to the entry of the exception: CV and COND 0b1110.
+  const iss = end.exception === 'fp-access' ? 0x1e0_0000 : Number(end.syndrome);
+  return { end: to, pc: end.retires ? pc + 4n : pc, ec, iss };
 }
 
 /** What comes of the first instruction at the place that was gone to. */
