@@ -84,7 +84,7 @@ function outcome(end: End, passed: readonly Passed[], pc: bigint): Pick<SystemRe
   const ec = EC[end.exception] as number;
   const to = end.exception === 'brk' ? 'el2' : 'el1';
   // A lift that says none leaves it to the entry of the exception: CV and COND 0b1110.
-  const iss = end.exception === 'fp-access' ? 0x1e0_0000 : Number(end.syndrome);
+  const iss = Number(end.syndrome) || (end.exception === 'fp-access' ? 0x1e0_0000 : 0);
   return { end: to, pc: end.retires ? pc + 4n : pc, ec, iss };
 }
 
