@@ -15,7 +15,8 @@ export function outcomeOf(report) {
       else if (test.status === 'failed') failedHere += 1;
       else {
         skipped += 1;
-        const reason = REASON.exec(test.fullName)?.[1];
+        // In its name, or, found out while it ran, in what it told of itself.
+        const reason = REASON.exec(test.fullName)?.[1] ?? test.meta?.absent;
         const why = reason ?? `no reason given: ${test.fullName}`;
         reasons.set(why, (reasons.get(why) ?? 0) + 1);
       }

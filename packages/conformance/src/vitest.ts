@@ -6,10 +6,16 @@ import { setupOf, subject } from './facts.ts';
 import { failure } from './report.ts';
 import { chosen, type RunOptions } from './run.ts';
 
+/** A test's own: it can skip itself, and tell the run's report why. */
+interface Context {
+  skip(reason: string): unknown;
+  readonly task?: { readonly meta: object };
+}
+
 /** What is used of Vitest: `describe`, and `it` whose test can skip itself with a reason. */
 export interface Framework {
   describe(name: string, body: () => void): unknown;
-  it(name: string, body: (context: { skip(reason: string): unknown }) => Promise<void>): unknown;
+  it(name: string, body: (context: Context) => Promise<void>): unknown;
 }
 
 /**
@@ -38,7 +44,10 @@ export function conformance(
     const known = check.absent === undefined ? '' : ` [absent: ${check.absent}]`;
     it(check.name + known, async (context) => {
       const result = await perform(check, target(), usual);
-      if (result.verdict === 'absent') context.skip(result.why);
+      if (result.verdict === 'absent') {
+        Object.assign(context.task?.meta ?? {}, { absent: `absent: ${result.why}` });
+        context.skip(result.why);
+      }
       if (result.verdict === 'fail') throw new Error(failure(result));
     });
   };
